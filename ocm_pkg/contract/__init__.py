@@ -1,0 +1,1 @@
+"""What plugin manager and plugin say to each other; pure, standard library only."""

@@ -1,0 +1,1 @@
+"""The machine's disk and processes: blobs, atomic replacement, child processes."""

@@ -1,0 +1,1 @@
+"""The run-time manager of plugins."""

@@ -1,0 +1,1 @@
+"""The verbs of the tool: one verb, one file."""

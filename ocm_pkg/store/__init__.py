@@ -1,0 +1,1 @@
+"""Where component versions live: one mapping, several stores."""
