@@ -270,3 +270,19 @@ class DuplicatePluginError(ConflictError):
     """Two plugins of one sort claim the same capability and type."""
 
     code = "E803"
+
+
+def escaped(text: str, limit: int = 64 * 1024) -> str:
+    r"""Return ``text`` fit for a terminal: unprintable as ``\xNN``, cut after ``limit`` characters.
+
+    Text that others wrote (a registry, a plugin, a document) can hold escape sequences, line
+    breaks and marks that turn the direction of writing.
+    """
+    if len(text) > limit:
+        text = text[:limit] + "…"
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )

@@ -1,0 +1,52 @@
+# Prerequisites: Python >= 3.11 with venv, make, git, binutils. Everything else is made here.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := .venv-demo/bin
+SLOW := not slow
+
+.PHONY: demo test test-full check fix unit bench bench-check lock dist clean
+
+demo: .venv-demo/.ready            ## build, sign, install and run a plugin, start to end
+	$(DEMO)/python build_scripts/demo.py --out demo-out
+
+test: check                        ## check, then all tests
+	$(BIN)/python -m pytest -m "$(SLOW)" tests --ignore tests/unit --ignore tests/property
+
+test-full: .venv/.ready            ## all tests with all rounds of the slow ones
+	$(BIN)/python -m pytest tests
+
+check: .venv/.ready                ## style, types, arrows, dependencies, unit tests with coverage
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
+	$(MAKE) unit
+
+unit: .venv/.ready                 ## the pure rooms are covered whole, line and branch
+	$(BIN)/coverage run -m pytest -q tests/unit tests/property
+	$(BIN)/coverage report --include='ocm_pkg/model/*,ocm_pkg/contract/*' --fail-under=100 \
+		--skip-covered --show-missing
+
+fix: .venv/.ready                  ## format, and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/.ready                ## measure against bounds of the same run; writes bench.json
+	$(BIN)/python -m tests.bench
+
+bench-check: .venv/.ready          ## the same, and fail on a missed goal
+	$(BIN)/python -m tests.bench --check
+
+dist: .venv/.ready                 ## a wheel in dist/
+	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+
+clean:
+	rm -rf .venv .venv-demo demo-out bench.json build dist *.egg-info .coverage .hypothesis \
+		.mypy_cache .pytest_cache .ruff_cache
+
+.venv/.ready: requirements-dev.lock pyproject.toml build_scripts/environment.py
+	$(PYTHON) build_scripts/environment.py .venv --lock requirements-dev.lock --editable
+
+.venv-demo/.ready: requirements.lock pyproject.toml build_scripts/environment.py
+	$(PYTHON) build_scripts/environment.py .venv-demo --lock requirements.lock --editable

@@ -1,0 +1,170 @@
+"""All that the program prints: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ocm_pkg._typing import override
+from ocm_pkg.errors import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ocm_pkg.errors import OcmPkgError
+
+_RED, _YELLOW, _BOLD, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
+
+
+class Output:
+    """Prints results, progress, warnings and errors.
+
+    ``color``: ``always``, ``never``, or ``auto`` (a terminal, and ``NO_COLOR`` is not set).
+    ``quiet`` leaves out progress; warnings and errors always come.
+    """
+
+    def __init__(
+        self,
+        *,
+        color: str = "auto",
+        quiet: bool = False,
+        no_color: bool = False,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+    ) -> None:
+        self._out = out or sys.stdout
+        self._err = err or sys.stderr
+        self._quiet = quiet
+        self._color = color == "always" or (color == "auto" and not no_color and self._err.isatty())
+        self._rich = color != "never" and not no_color and self._out.isatty()
+
+    def data(self, value: object, form: str, *, text: str | Callable[[], str] = "") -> None:
+        """Print ``value`` as ``json``, ``yaml`` or ``ndjson``; in any other form print ``text``."""
+        if form == "json":
+            self.line(json.dumps(value, indent=2, ensure_ascii=False))
+        elif form == "ndjson":
+            for item in value if isinstance(value, list) else [value]:
+                self.line(json.dumps(item, ensure_ascii=False))
+        elif form == "yaml":
+            from ocm_pkg.model.yamltext import dump
+
+            self._out.write(dump(value))
+        elif shown := text if isinstance(text, str) else text():
+            self.line(shown)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print rows under column names: aligned text, or a table on a terminal."""
+        cells = [[escaped(cell) for cell in row] for row in rows]
+        if self._rich:
+            self._rich_table(columns, cells)
+            return
+        widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+        for row in ([name.upper() for name in columns], *cells):
+            padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.line("  ".join(padded).rstrip())
+
+    def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(*map(Text, row))
+        Console(file=self._out).print(table)
+
+    def line(self, text: str) -> None:
+        """Print one line of data."""
+        self._out.write(text + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Print exact bytes."""
+        self._out.flush()
+        self._out.buffer.write(data)
+        self._out.buffer.flush()
+
+    def step(self, text: str) -> None:
+        """Say what was done or is being done; left out with ``--quiet``."""
+        if not self._quiet:
+            self._err.write(escaped(text) + "\n")
+            self._err.flush()
+
+    def warn(self, text: str) -> None:
+        """Say what may be wrong, though the command goes on."""
+        self._err.write(f"{self._paint(_YELLOW, 'warning:')} {escaped(text)}\n")
+
+    @contextmanager
+    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        """Show a bar of ``total`` bytes on a terminal while the block runs.
+
+        The block gets a function that takes the bytes done since its last call. Without a
+        terminal one line is printed at the end.
+        """
+        if self._quiet or not self._err.isatty():
+            yield lambda _count: None
+            self.step(label)
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+
+        console = Console(file=self._err, no_color=not self._color)
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+        with Progress(*columns, console=console, transient=True) as bars:
+            task = bars.add_task(escaped(label), total=total)
+            yield lambda count: bars.advance(task, count)
+        self.step(label)
+
+    def error(self, error: OcmPkgError, *, as_json: bool, chain: bool = False) -> None:
+        """Print an error: as an object on standard output, or for people on standard error."""
+        if as_json:
+            self.line(json.dumps({"error": error_object(error)}, indent=2, ensure_ascii=False))
+            return
+        label = self._paint(_RED + _BOLD, f"error[{error.code}]:")
+        lines = [f"{label} {escaped(error.message)}"]
+        lines += [f"  | {escaped(line)}" for line in error.detail]
+        if error.at:
+            lines.append(f"  at:  {escaped(error.at)}")
+        if error.hint:
+            lines.append(f"  fix: {escaped(error.hint)}")
+        if chain:
+            lines += [f"  because: {escaped(cause)}" for cause in causes(error)]
+        self._err.write("\n".join(lines) + "\n")
+
+    def log_to_stderr(self, level: str) -> None:
+        """Print log records of ``level`` and above, one line each, on standard error."""
+        handler = logging.StreamHandler(self._err)
+        handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger("ocm_pkg")
+        root.addHandler(handler)
+        root.setLevel(level.upper() if level != "warn" else "WARNING")
+
+    def _paint(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._color else text
+
+
+class _OneLine(logging.Formatter):
+    """A record stays one line, whatever a plugin put into it."""
+
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record))
+
+
+def error_object(error: OcmPkgError) -> dict[str, Any]:
+    """Return ``{"code", "message", "hint", "at"?}``."""
+    shown: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if error.at:
+        shown["at"] = error.at
+    return shown
+
+
+def causes(error: BaseException) -> Iterator[str]:
+    """Yield what led to ``error``, nearest first."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield f"{type(cause).__name__}: {cause}"
+        cause = cause.__cause__ or cause.__context__

@@ -1,0 +1,326 @@
+"""Content that is read as a stream: from memory, from a file, verified while it is read."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from ocm_pkg._typing import override
+from ocm_pkg.errors import (
+    DigestMismatchError,
+    FileMissingError,
+    UnsafeArchiveError,
+    UsageError,
+)
+from ocm_pkg.fs.oserror import as_storage_error
+from ocm_pkg.model.digest import Digest, new_hasher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from ocm_pkg.errors import OcmPkgError
+    from ocm_pkg.model.digest import Hasher
+    from ocm_pkg.ports import Blob
+
+    Buffer: TypeAlias = "bytearray | memoryview"
+
+BUFFER = 1024 * 1024
+"""How many bytes are in memory at a time while content is copied or hashed."""
+
+
+class VerifyingReader(io.RawIOBase):
+    """A stream that hands out the last byte only if all of them are the promised ones.
+
+    It ends at ``size``; the read that would reach the end (or finds that the content ends early or
+    goes on) raises ``DigestMismatchError`` when size or digest differ. Without a size the end of
+    the wrapped stream is the end. ``what`` names the content in the error. Closing it closes the
+    wrapped stream.
+    """
+
+    def __init__(self, stream: BinaryIO, digest: Digest, size: int | None, what: str) -> None:
+        super().__init__()
+        self.digest = digest
+        self.count = 0
+        self.verified = False
+        self._stream = stream
+        self._size = size
+        self._what = what
+        self._hasher = new_hasher(digest.algorithm)
+        self._failed: DigestMismatchError | None = None
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
+        """Fill ``buffer`` with the next bytes; return how many, 0 at the verified end."""
+        if self._failed is not None:
+            raise self._failed
+        if self.verified or not len(buffer):
+            return 0
+        view = memoryview(buffer)
+        if self._size is not None:
+            view = view[: self._size - self.count]
+        count = _readinto(self._stream, view) if len(view) else 0
+        self._hasher.update(view[:count])
+        self.count += count
+        if count == 0 or self.count == self._size:
+            self._finish()
+        return count
+
+    def _finish(self) -> None:
+        if self._size is not None and self.count != self._size:
+            self._fail(f"it ends after {self.count} bytes, expected {self._size}")
+        if self._size is not None and _readinto(self._stream, memoryview(bytearray(1))):
+            self._fail(f"it is longer than the expected {self._size} bytes")
+        got = Digest(self.digest.algorithm, self._hasher.hexdigest())
+        if got != self.digest:
+            self._fail(f"expected {self.digest}, got {got}")
+        self.verified = True
+
+    def _fail(self, reason: str) -> None:
+        self._failed = DigestMismatchError(
+            f"{self._what} is not what was promised: {reason}",
+            hint="the content was changed or cut; fetch it again from where it was published",
+        )
+        raise self._failed
+
+    @override
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _readinto(stream: BinaryIO, view: memoryview) -> int:
+    """Read once into ``view``, also from streams that only have ``read``."""
+    readinto = getattr(stream, "readinto", None)
+    if readinto is not None:
+        return cast("int", readinto(view)) or 0
+    data = stream.read(len(view))
+    view[: len(data)] = data
+    return len(data)
+
+
+class _Section(io.RawIOBase):
+    """The ``length`` bytes of an open file that follow its position."""
+
+    def __init__(self, stream: BinaryIO, length: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._left = length
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
+        view = memoryview(buffer)[: self._left]
+        count = _readinto(self._stream, view) if len(view) else 0
+        self._left -= count
+        return count
+
+    @override
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+class BytesBlob:
+    """Content that is in memory already, with its digest and size."""
+
+    def __init__(self, data: bytes, media_type: str | None = None) -> None:
+        self._data = data
+        self._media_type = media_type
+        self._digest: Digest | None = None
+
+    @property
+    def media_type(self) -> str | None:
+        """The media type, if it is known."""
+        return self._media_type
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return len(self._data)
+
+    @property
+    def digest(self) -> Digest:
+        """The SHA-256 digest; computed at the first call."""
+        if self._digest is None:
+            hasher = new_hasher()
+            hasher.update(self._data)
+            self._digest = Digest("sha256", hasher.hexdigest())
+        return self._digest
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        """Return a new stream from ``offset``."""
+        stream = io.BytesIO(self._data)
+        stream.seek(offset)
+        return stream
+
+
+class FileBlob:
+    """A regular file, or ``length`` bytes of it from ``offset``.
+
+    With a ``digest``, reading from the start is verified (see ``VerifyingReader``). Symbolic links
+    are followed unless ``follow_links`` is false; devices, pipes and folders are always refused.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        media_type: str | None = None,
+        size: int | None = None,
+        digest: Digest | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        follow_links: bool = True,
+    ) -> None:
+        self.path = path
+        self._media_type = media_type
+        self._size = size if size is not None else length
+        self._digest = digest
+        self._offset = offset
+        self._length = length
+        self._follow_links = follow_links
+
+    @property
+    def media_type(self) -> str | None:
+        """The media type, if it is known."""
+        return self._media_type
+
+    @property
+    def size(self) -> int:
+        """The size in bytes: as promised, or as the file has it now."""
+        if self._size is not None:
+            return self._size
+        with open_regular(self.path, follow_links=self._follow_links) as stream:
+            return os.fstat(stream.fileno()).st_size - self._offset
+
+    @property
+    def digest(self) -> Digest | None:
+        """The digest, if it is known before reading."""
+        return self._digest
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        """Return a new stream from ``offset``; verified if the digest is known and it is 0."""
+        stream = open_regular(self.path, follow_links=self._follow_links)
+        if self._offset + offset:
+            stream.seek(self._offset + offset)
+        if self._length is not None:
+            section = _Section(stream, max(0, self._length - offset))
+            stream = cast("BinaryIO", section)
+        if self._digest is None or offset:
+            return stream
+        reader = VerifyingReader(stream, self._digest, self._size, str(self.path))
+        return cast("BinaryIO", reader)
+
+
+def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
+    """Open a regular file for reading, unbuffered; never waits on a pipe, never opens a device.
+
+    Raises ``FileMissingError`` if it isn't there, ``UnsafeArchiveError`` for a symbolic link that
+    must not be followed or anything else that is no file (``UsageError`` where links may be
+    followed: the path was somebody's choice), and ``LocalStorageError`` when the system refuses.
+    """
+    kind = UsageError if follow_links else UnsafeArchiveError
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
+    try:
+        fd = os.open(path, flags)
+    except ValueError as error:
+        raise UsageError(f"{str(path)!r} is no path: {error}") from error
+    except OSError as error:
+        raise _open_error(error, path, kind) from error
+    regular = stat.S_ISREG(os.fstat(fd).st_mode)
+    stream = io.FileIO(fd, "rb") if regular else None
+    if stream is None:
+        os.close(fd)
+        raise kind(f"{path} is no regular file", hint="name a regular file")
+    return cast("BinaryIO", stream)
+
+
+def _open_error(error: OSError, path: Path, kind: type[OcmPkgError]) -> OcmPkgError:
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return FileMissingError(f"{path} does not exist", hint="check the path")
+    if error.errno in {errno.ELOOP, errno.EMLINK}:
+        return kind(f"{path} is a symbolic link", hint="put the file itself there")
+    if error.errno in {errno.ENXIO, errno.ENODEV}:
+        return kind(f"{path} is no regular file", hint="name a regular file")
+    return as_storage_error(error, f"reading {path}")
+
+
+def copy_blob(blob: Blob, out: BinaryIO, *, hasher: Hasher | None = None) -> tuple[Digest, int]:
+    """Copy ``blob`` to ``out`` in one pass; return the digest and size of what was copied.
+
+    The digest is the one the stream was verified against where it has one, else SHA-256 computed
+    on the way: each byte is hashed once. ``hasher`` gets all bytes too. Raises
+    ``DigestMismatchError`` if the blob isn't what it promises; ``out`` then has part of it.
+    """
+    with blob.open() as stream:
+        verifying = stream if isinstance(stream, VerifyingReader) else None
+        own = None if verifying is not None else new_hasher()
+        count = 0
+        view = memoryview(bytearray(BUFFER))
+        while length := _readinto(stream, view):
+            chunk = view[:length]
+            if own is not None:
+                own.update(chunk)
+            if hasher is not None:
+                hasher.update(chunk)
+            out.write(chunk)
+            count += length
+    if verifying is not None:
+        return verifying.digest, count
+    digest = Digest("sha256", cast("Hasher", own).hexdigest())
+    _check(blob, digest, count)
+    return digest, count
+
+
+def _check(blob: Blob, got: Digest, count: int) -> None:
+    """Compare with what the blob says of itself, for streams that don't verify themselves."""
+    wanted = blob.digest
+    if wanted is not None and wanted.algorithm == got.algorithm and wanted != got:
+        raise DigestMismatchError(
+            f"the content is not what was promised: expected {wanted}, got {got}"
+        )
+    if blob.size is not None and blob.size != count:
+        raise DigestMismatchError(
+            f"the content is not what was promised: {count} bytes, expected {blob.size}"
+        )
+
+
+def read_all(blob: Blob, limit: int, what: str) -> bytes:
+    """Return the content of a blob of at most ``limit`` bytes; verified as ``copy_blob`` does.
+
+    Raises ``DigestMismatchError`` if it is longer than ``limit``: only for documents, whose size
+    has a bound.
+    """
+    out = io.BytesIO()
+    limited = _Limited(out, limit, what)
+    copy_blob(blob, cast("BinaryIO", limited))
+    return out.getvalue()
+
+
+class _Limited:
+    """Passes writes on until a limit."""
+
+    def __init__(self, out: BinaryIO, limit: int, what: str) -> None:
+        self._out = out
+        self._left = limit
+        self._limit = limit
+        self._what = what
+
+    def write(self, data: memoryview) -> int:
+        self._left -= len(data)
+        if self._left < 0:
+            raise DigestMismatchError(
+                f"{self._what} is longer than the {self._limit} bytes that are allowed"
+            )
+        return self._out.write(data)

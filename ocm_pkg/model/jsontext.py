@@ -1,0 +1,159 @@
+"""JSON text to plain data, strictly: what two readers could understand differently is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from ocm_pkg.errors import InvalidDocumentError
+
+if TYPE_CHECKING:
+    from ocm_pkg.model.document import JSONValue
+
+MAX_INTEGER_DIGITS = 309
+"""Decimal digits of the greatest integer that an IEEE double holds: no number here is longer."""
+
+_MIB = 1024 * 1024
+_STRING = re.compile(r'"(?:[^"\\]+|\\.)*"', re.DOTALL)
+_NOT_STRUCTURE = re.compile(r"[^\[\]{},]+")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much of a document is read before it is refused.
+
+    ``size`` is in bytes of UTF-8, ``depth`` counts nested lists and mappings, ``nodes`` counts
+    values and keys, ``aliases`` counts the values that all YAML aliases together stand for.
+    """
+
+    size: int = 4 * _MIB
+    depth: int = 100
+    nodes: int = 400_000
+    aliases: int = 10_000
+
+
+def parse_json(data: bytes | str, *, name: str, limits: Limits | None = None) -> JSONValue:
+    """Return the one JSON value of ``data``; ``name`` is what errors call it.
+
+    Refused with ``InvalidDocumentError``: text that is not UTF-8, a byte order mark, a key twice
+    in an object, anything after the value, ``NaN`` and infinities, numbers beyond an IEEE double,
+    half surrogate pairs, and whatever is over ``limits``.
+    """
+    limits = limits or Limits()
+    text = decoded(data, name=name, limits=limits)
+    _check_structure(text, name, limits)
+
+    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(members)
+        if len(value) != len(members):
+            _refuse_duplicate(members, name)
+        return value
+
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=pairs,
+            parse_int=lambda digits: integer(digits, name),
+            parse_float=lambda digits: number(digits, name),
+            parse_constant=lambda constant: _refuse_constant(constant, name),
+        )
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise InvalidDocumentError(
+            f"{name} is not JSON: {error.msg}",
+            at=f"{name}:{error.lineno}:{error.colno}",
+            detail=[line_of(text, error.lineno)],
+        ) from error
+    except UnicodeEncodeError as error:
+        raise InvalidDocumentError(f"{name} holds half of a surrogate pair") from error
+    return cast("JSONValue", value)
+
+
+def decoded(data: bytes | str, *, name: str, limits: Limits) -> str:
+    """Return the text of UTF-8 ``data`` after checking its size; errors name line and column."""
+    if len(data) > limits.size:
+        raise InvalidDocumentError(
+            f"{name} has more than {limits.size} bytes", hint="the limit protects against bombs"
+        )
+    try:
+        if isinstance(data, str):
+            data = data.encode()
+        return data.decode()
+    except UnicodeEncodeError as error:
+        raise InvalidDocumentError(f"{name} holds half of a surrogate pair") from error
+    except UnicodeDecodeError as error:
+        before = bytes(error.object[: error.start])
+        line = before.count(b"\n") + 1
+        column = error.start - (before.rfind(b"\n") + 1) + 1
+        raise InvalidDocumentError(
+            f"{name} is not UTF-8 text",
+            hint="save it as UTF-8 without a byte order mark",
+            at=f"{name}:{line}:{column}",
+        ) from error
+
+
+def integer(digits: str, name: str) -> int:
+    """Return a decimal integer, or refuse one that no IEEE double can hold."""
+    value = int(digits) if len(digits) <= MAX_INTEGER_DIGITS + 1 else None
+    try:
+        if value is not None:
+            float(value)
+            return value
+    except OverflowError:
+        pass
+    raise InvalidDocumentError(
+        f"{name} has an integer of {len(digits.lstrip('+-'))} digits",
+        hint="write a number that large as text, in quotes",
+    )
+
+
+def number(digits: str, name: str) -> float:
+    """Return a floating point number, or refuse one that no IEEE double can hold."""
+    value = float(digits)
+    if math.isinf(value):
+        raise InvalidDocumentError(
+            f"{name} has the number {digits[:40]}, which is out of range",
+            hint="write a number that large as text, in quotes",
+        )
+    return value
+
+
+def line_of(text: str, line: int) -> str:
+    """Return line ``line`` (from 1) of ``text``, cut to a length that fits an error."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    end = text.find("\n", start)
+    return text[start : end if end >= 0 else None].rstrip("\r")[:200]
+
+
+def _check_structure(text: str, name: str, limits: Limits) -> None:
+    """Refuse deep or huge structure before the parser, which is recursive, sees it."""
+    structure = _NOT_STRUCTURE.sub("", _STRING.sub("", text))
+    if len(structure) > 2 * limits.nodes:
+        raise InvalidDocumentError(f"{name} has more than {limits.nodes} values")
+    depth = 0
+    for character in structure:
+        if character in "[{":
+            depth += 1
+            if depth > limits.depth:
+                raise InvalidDocumentError(f"{name} nests deeper than {limits.depth} levels")
+        elif character != ",":
+            depth -= 1
+
+
+def _refuse_duplicate(members: list[tuple[str, Any]], name: str) -> NoReturn:
+    twice, _ = Counter(key for key, _ in members).most_common(1)[0]
+    raise InvalidDocumentError(
+        f"{name} has the key {twice[:80]!r} twice in one object", hint="keep one of them"
+    )
+
+
+def _refuse_constant(constant: str, name: str) -> NoReturn:
+    raise InvalidDocumentError(f"{name} has {constant}, which is not a JSON number")

@@ -1,0 +1,410 @@
+"""The project file: ``ocm-pkg.yaml``, or the same keys under ``[tool.ocm-pkg]``.
+
+What the file may say is in ``ProjectFile``; what the rest of the code works with is
+``PluginProject``, with every default filled in. A key that nothing here acts on is refused.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from ocm_pkg.errors import ConfigError, InvalidDocumentError, UsageError
+from ocm_pkg.model import yamltext
+from ocm_pkg.model.document import JSONValue, OwnDocument, read_document
+from ocm_pkg.model.platform import Platform
+from ocm_pkg.model.reference import component_name_ok, element_name_ok
+from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
+from ocm_pkg.model.version import is_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ocm_pkg.model.yamltext import YamlDocument
+
+FILE_NAME = "ocm-pkg.yaml"
+DESCRIPTION_LABEL = "ocm-pkg.dev/description"
+SHAPES = ("file",)
+BUILDERS: Mapping[str, tuple[str, ...]] = {
+    "pyinstaller": ("entry", "requirements", "exclude", "hidden-imports"),
+    "command": ("run", "output"),
+    "prebuilt": ("path",),
+}
+"""The builders, and the keys that each of them reads."""
+
+_REQUIRED = {"pyinstaller": ("entry",), "command": ("run", "output"), "prebuilt": ("path",)}
+_PATH_KEYS = ("entry", "requirements", "output", "path")
+_SOURCES = ("pyproject", "git", "env")
+
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class _File(OwnDocument):
+    model_config = ConfigDict(populate_by_name=False)
+
+
+class VersionSource(_File):
+    """Where the version comes from: ``literal``, ``pyproject``, ``git`` or ``env``.
+
+    ``name`` is the version itself for ``literal``, the variable for ``env``.
+    """
+
+    source: Literal["literal", "pyproject", "git", "env"] = Field(alias="from")
+    name: str | None = None
+
+
+class BuildSettings(_File):
+    """How binaries are made; ``build`` in the file, and each of its ``targets``."""
+
+    builder: str | None = None
+    shape: str | None = None
+    entry: Text | None = None
+    requirements: Text | None = None
+    exclude: Texts | None = None
+    hidden_imports: Texts | None = Field(None, alias="hidden-imports")
+    run: Texts | None = None
+    output: Text | None = None
+    path: Text | None = None
+
+
+class TargetSettings(BuildSettings):
+    """One target; what it doesn't say, ``build`` says."""
+
+    platform: Text
+
+
+class Require(_File):
+    """What must hold before a component version is made.
+
+    ``size_mb`` is the largest binary allowed, in units of 1,000,000 bytes.
+    """
+
+    all_targets: bool = Field(True, alias="all-targets")
+    size_mb: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, alias="size-mb")
+
+
+class Asset(_File):
+    """A folder that is delivered beside the binaries, as an archive."""
+
+    name: Text
+    path: Text
+    type: Text = "directoryTree"
+
+
+class ProjectFile(_File):
+    """The file, member for member."""
+
+    format_version: Literal[1] = Field(alias="formatVersion")
+    component: Text
+    version: VersionSource
+    provider: Text
+    resource: Text | None = None
+    description: Text | None = None
+    build: BuildSettings = Field(default_factory=BuildSettings)
+    targets: Annotated[tuple[TargetSettings, ...], Field(strict=False, min_length=1)]
+    require: Require = Field(default_factory=Require)
+    assets: Annotated[tuple[Asset, ...], Field(strict=False)] = ()
+    labels: dict[str, Any] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One platform and how its binary is made. Paths are relative to the project's folder."""
+
+    platform: Platform
+    builder: str
+    shape: str = "file"
+    entry: str | None = None
+    requirements: str | None = None
+    exclude: tuple[str, ...] = ()
+    hidden_imports: tuple[str, ...] = ()
+    run: tuple[str, ...] = ()
+    output: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PluginProject:
+    """A plugin's project, checked, with every default filled in."""
+
+    component: str
+    version: VersionSource
+    provider: str
+    resource: str
+    description: str | None
+    targets: tuple[Target, ...]
+    require: Require
+    assets: tuple[Asset, ...]
+    labels: Mapping[str, Any]
+
+    @property
+    def plugin_name(self) -> str:
+        """The name it is installed under: the last segment of the component's name."""
+        return self.component.rpartition("/")[2]
+
+    def binary_name(self, platform: Platform) -> str:
+        """Return ``NAME.OS-ARCH``, with ``.exe`` for Windows."""
+        suffix = ".exe" if platform.os == "windows" else ""
+        return f"{self.plugin_name}.{platform.os}-{platform.architecture}{suffix}"
+
+    def target(self, platform: Platform) -> Target | None:
+        """Return the target for ``platform``, if there is one."""
+        return next((target for target in self.targets if target.platform == platform), None)
+
+
+def parse_project(data: bytes | str, *, name: str) -> PluginProject:
+    """Read ``ocm-pkg.yaml``; errors name file, line and column."""
+    document = yamltext.load(data, name=name)
+    return _Reader(name, (), document).read(document.value)
+
+
+def parse_pyproject(data: bytes | str, *, name: str) -> PluginProject:
+    """Read ``[tool.ocm-pkg]``; raise ``ConfigError`` if there is none."""
+    tool = load_toml(data, name=name).get("tool")
+    section = tool.get("ocm-pkg") if isinstance(tool, dict) else None
+    if section is None:
+        raise ConfigError(f"{name} has no [tool.ocm-pkg]", hint=f"or write {FILE_NAME}")
+    return _Reader(name, ("tool", "ocm-pkg"), None).read(section)
+
+
+def load_toml(data: bytes | str, *, name: str) -> dict[str, Any]:
+    """Read TOML; raise ``InvalidDocumentError`` with the position."""
+    try:
+        return tomllib.loads(data if isinstance(data, str) else data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidDocumentError(f"{name} is not TOML: {error}", at=name) from error
+
+
+class _Reader:
+    """Checks one file; knows how to say where a problem is."""
+
+    def __init__(self, name: str, prefix: tuple[str, ...], document: YamlDocument | None) -> None:
+        self._name = name
+        self._prefix = prefix
+        self._document = document
+
+    def read(self, value: JSONValue) -> PluginProject:
+        if not isinstance(value, dict):
+            raise self._error((), "is no mapping of keys to values", f"start with {_FIRST_LINE}")
+        self._format(value)
+        self._refuse_later(value)
+        file = read_document(
+            ProjectFile, self._plain(value), source=self._document, what=self._name
+        )
+        self._names(file)
+        targets = tuple(self._target(file, index) for index in range(len(file.targets)))
+        self._distinct(targets)
+        return PluginProject(
+            component=file.component,
+            version=file.version,
+            provider=file.provider,
+            resource=file.resource or file.component.rpartition("/")[2],
+            description=file.description,
+            targets=targets,
+            require=file.require,
+            assets=file.assets,
+            labels=file.labels,
+        )
+
+    def _error(
+        self, path: Sequence[str | int], problem: str, hint: str | None = None
+    ) -> InvalidDocumentError:
+        where = _dotted((*self._prefix, *path)) or self._name
+        if self._document is not None:
+            return self._document.error(path, f"{where} {problem}", hint)
+        return InvalidDocumentError(f"{where} {problem}", hint=hint, at=self._name)
+
+    def _format(self, value: Mapping[str, JSONValue]) -> None:
+        version = value.get("formatVersion")
+        if "formatVersion" not in value:
+            raise self._error((), "has no formatVersion", f"start with {_FIRST_LINE}")
+        if isinstance(version, int) and not isinstance(version, bool) and version > 1:
+            raise self._error(
+                ("formatVersion",), f"{version} is newer than this ocm-pkg", "update ocm-pkg"
+            )
+
+    def _refuse_later(self, value: Mapping[str, JSONValue]) -> None:
+        """Refuse the keys of the form that nothing acts on in this version."""
+        for path, hint in _LATER.items():
+            section: JSONValue = dict(value)
+            for key in path:
+                section = section.get(key, _ABSENT) if isinstance(section, dict) else _ABSENT
+            if section is not _ABSENT:
+                raise self._error(path, "is not supported by this version of ocm-pkg", hint)
+
+    def _plain(self, value: Mapping[str, JSONValue]) -> JSONValue:
+        """Return the document with the short forms written out."""
+        plain = dict(value)
+        version = plain.get("version")
+        if isinstance(version, str):
+            plain["version"] = {"from": "literal", "name": version}
+        elif isinstance(version, int | float):
+            raise self._error(("version",), "is a number", f'write it as text: "{version}"')
+        elif isinstance(version, dict):
+            self._version_source(version)
+        targets = plain.get("targets")
+        if isinstance(targets, list):
+            plain["targets"] = [
+                {"platform": target} if isinstance(target, str) else target for target in targets
+            ]
+        return plain
+
+    def _version_source(self, version: Mapping[str, JSONValue]) -> None:
+        source = version.get("from")
+        if source not in _SOURCES:
+            raise self._error(("version", "from"), "must be pyproject, git or env")
+        if (source == "env") != ("name" in version):
+            raise self._error(
+                ("version",),
+                "needs the name of a variable" if source == "env" else "takes no name",
+                "{from: env, name: VERSION}" if source == "env" else None,
+            )
+
+    def _names(self, file: ProjectFile) -> None:
+        if not component_name_ok(file.component):
+            raise self._error(
+                ("component",),
+                f"{file.component[:80]!r} is not a component name",
+                "a lower-case domain and a path, for example example.com/plugins/hello",
+            )
+        last = file.component.rpartition("/")[2]
+        if "." in last:
+            raise self._error(
+                ("component",),
+                f"ends with {last!r}: a plugin's name has no dots",
+                f"for example {last.replace('.', '-')}",
+            )
+        if file.version.source == "literal" and not is_version(file.version.name or ""):
+            raise self._error(("version",), f"{file.version.name!r} is not a version", "e.g. 1.2.0")
+        self._resource_names(file)
+        for name, value in file.labels.items():
+            if not name or name in (SHAPE_LABEL, DESCRIPTION_LABEL):
+                raise self._error(("labels", name), "is set by ocm-pkg itself", "remove it")
+            if not (value and isinstance(value, str)) and not isinstance(value, dict):
+                raise self._error(
+                    ("labels", name),
+                    "is neither text nor a mapping, which is all that the ocm tool accepts",
+                    "quote it",
+                )
+
+    def _resource_names(self, file: ProjectFile) -> None:
+        resource = file.resource or file.component.rpartition("/")[2]
+        seen = {resource}
+        hint = "two or more lower-case letters, digits, - or _"
+        if not element_name_ok(resource):
+            where = ("resource",) if file.resource else ("component",)
+            raise self._error(where, f"{resource[:80]!r} cannot name a resource", hint)
+        for index, asset in enumerate(file.assets):
+            path = ("assets", index, "name")
+            if not element_name_ok(asset.name):
+                raise self._error(path, f"{asset.name[:80]!r} cannot name a resource", hint)
+            if asset.name in seen:
+                raise self._error(path, f"{asset.name!r} is taken by another resource")
+            seen.add(asset.name)
+            self._inner_path(("assets", index, "path"), asset.path)
+
+    def _target(self, file: ProjectFile, index: int) -> Target:
+        own = file.targets[index]
+        path = ("targets", index)
+        try:
+            platform = Platform.parse(own.platform)
+        except UsageError as error:
+            raise self._error((*path, "platform"), error.message, error.hint) from error
+        default = file.build.builder or "pyinstaller"
+        builder = own.builder or default
+        self._builder(path if own.builder else ("build",), builder)
+        self._builder(("build",), default)
+        self._keys(("build",), file.build, default)
+        self._keys(path, own, builder)
+        settings = _members(file.build) if builder == default else {}
+        settings.update(_members(own))
+        for key in _REQUIRED[builder]:
+            if not settings.get(key):
+                raise self._error(path, f"needs {key} for the builder {builder}")
+        shape = own.shape or file.build.shape or "file"
+        self._shape((*path, "shape") if own.shape else ("build", "shape"), shape)
+        fields = {key.replace("-", "_"): value for key, value in settings.items()}
+        return Target(platform=platform, builder=builder, shape=shape, **fields)
+
+    def _builder(self, path: tuple[str | int, ...], builder: str) -> None:
+        if builder not in BUILDERS:
+            raise self._error(
+                (*path, "builder"),
+                f"{builder[:80]!r} is not supported by this version of ocm-pkg",
+                f"supported: {', '.join(BUILDERS)}",
+            )
+
+    def _shape(self, path: tuple[str | int, ...], shape: str) -> None:
+        if shape not in SHAPES:
+            raise self._error(
+                path,
+                f"{shape[:80]!r} is not supported by this version of ocm-pkg",
+                f"supported: {', '.join(SHAPES)}",
+            )
+
+    def _keys(self, path: tuple[str | int, ...], settings: BuildSettings, builder: str) -> None:
+        for key, value in _members(settings).items():
+            if key not in BUILDERS[builder]:
+                raise self._error(
+                    (*path, key),
+                    f"is not read by the builder {builder}",
+                    f"{builder} reads {', '.join(BUILDERS[builder])}",
+                )
+            if key in _PATH_KEYS:
+                self._inner_path((*path, key), value)
+
+    def _inner_path(self, path: tuple[str | int, ...], value: str) -> None:
+        if not is_inner_path(value):
+            raise self._error(
+                path,
+                f"{value[:80]!r} is no path inside the project",
+                "write it relative to the project's folder, with /, without ..",
+            )
+
+    def _distinct(self, targets: Sequence[Target]) -> None:
+        seen: dict[Platform, int] = {}
+        for index, target in enumerate(targets):
+            if target.platform in seen:
+                raise self._error(
+                    ("targets", index),
+                    f"is the second target for {target.platform}; the first is targets"
+                    f"[{seen[target.platform]}]",
+                )
+            seen[target.platform] = index
+
+
+def is_inner_path(path: str) -> bool:
+    """Whether ``path`` is relative, stays inside, and means the same on every system."""
+    if not path or path.startswith(("/", "~", "-")) or "\\" in path or ":" in path:
+        return False
+    return ".." not in path.split("/") and path.isprintable()
+
+
+def _members(settings: BuildSettings) -> dict[str, Any]:
+    """Return what is said about how to build, by the keys of the file."""
+    values = settings.model_dump(by_alias=True, exclude_none=True)
+    return {key: values[key] for key in values if key not in ("builder", "shape", "platform")}
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+_FIRST_LINE = "formatVersion: 1"
+_ABSENT: JSONValue = "\0absent"
+_LATER: Mapping[tuple[str, ...], str] = {
+    ("publish",): "remove it and run `ocm-pkg transfer cv REF DESTINATION`",
+    ("sign",): "remove it and run `ocm-pkg sign cv REF --key FILE`",
+    ("require", "glibc-max"): "supported in require: all-targets, size-mb",
+    ("require", "startup-ms"): "supported in require: all-targets, size-mb",
+}

@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import io
+import os
+import socket
+import tarfile
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocm_pkg.errors import LocalStorageError, OcmPkgError, UsageError
+from ocm_pkg.fs.tree import TreeSelection, copy_stable, gzipped, write_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FILES = {"b.txt": "bee\n", "a.txt": "ay\n", "sub/c.log": "sea\n", "sub/deep/d.txt": "dee\n"}
+
+
+def make_tree(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def packed(root: Path, **selection: object) -> bytes:
+    out = io.BytesIO()
+    write_tree(root, TreeSelection(**selection), out)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def names(data: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return archive.getnames()
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return make_tree(tmp_path / "tree", FILES)
+
+
+def test_members_are_sorted_and_anonymous(tree: Path) -> None:
+    (tree / "a.txt").chmod(0o700)
+    with tarfile.open(fileobj=io.BytesIO(packed(tree))) as archive:
+        members = archive.getmembers()
+        contents = {m.name: archive.extractfile(m).read().decode() for m in members if m.isfile()}
+    assert [m.name for m in members] == [
+        "a.txt",
+        "b.txt",
+        "sub",
+        "sub/c.log",
+        "sub/deep",
+        "sub/deep/d.txt",
+    ]
+    assert {(m.uid, m.gid, m.uname, m.gname, m.mtime) for m in members} == {(0, 0, "", "", 0)}
+    assert [oct(m.mode) for m in members[:3]] == ["0o755", "0o644", "0o755"]
+    assert contents == FILES
+
+
+def test_a_long_name_and_an_empty_file_survive(tmp_path: Path) -> None:
+    name = "x" * 120 + "/" + "ü" * 100
+    make_tree(tmp_path, {name: "long", "empty": ""})
+    assert names(packed(tmp_path)) == ["empty", "x" * 120, name]
+
+
+def test_the_end_is_a_whole_record(tree: Path) -> None:
+    assert len(packed(tree)) % tarfile.RECORDSIZE == 0
+
+
+def test_a_prefix_is_a_folder_around_all(tree: Path) -> None:
+    assert names(packed(tree, prefix="tree"))[:2] == ["tree", "tree/a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("exclude", "left"),
+    [
+        (("*.log",), ["a.txt", "b.txt", "sub", "sub/c.log", "sub/deep", "sub/deep/d.txt"]),
+        (("**/*.log",), ["a.txt", "b.txt", "sub", "sub/deep", "sub/deep/d.txt"]),
+        (("sub",), ["a.txt", "b.txt"]),
+        (("sub/*",), ["a.txt", "b.txt", "sub"]),
+        (("[a-b].txt", "sub/deep"), ["sub", "sub/c.log"]),
+        (("[^a].txt", "sub/deep"), ["a.txt", "sub", "sub/c.log"]),
+        (("?.txt", r"s\ub"), []),
+    ],
+)
+def test_what_is_excluded_is_left_out(
+    tree: Path, exclude: tuple[str, ...], left: list[str]
+) -> None:
+    assert names(packed(tree, exclude=exclude)) == left
+
+
+def test_with_include_only_matches_and_their_folders_are_packed(tree: Path) -> None:
+    assert names(packed(tree, include=("sub/*.log", "a.txt"))) == ["a.txt", "sub", "sub/c.log"]
+
+
+@pytest.mark.parametrize("pattern", ["[", "[z-a]", "a\\"])
+def test_what_is_no_pattern_is_refused(tree: Path, pattern: str) -> None:
+    with pytest.raises(OcmPkgError, match="is not a"):
+        packed(tree, exclude=(pattern,))
+
+
+def test_links_inside_are_kept_as_they_are(tree: Path) -> None:
+    (tree / "sub/up").symlink_to("../a.txt")
+    with tarfile.open(fileobj=io.BytesIO(packed(tree))) as archive:
+        member = archive.getmember("sub/up")
+    assert (member.issym(), member.linkname) == (True, "../a.txt")
+
+
+def link_outside(tree: Path) -> None:
+    (tree / "link").symlink_to("../secret")
+
+
+def link_absolute(tree: Path) -> None:
+    (tree / "link").symlink_to(tree / "a.txt")
+
+
+def link_by_detour(tree: Path) -> None:
+    (tree / "link").symlink_to("../tree/a.txt")
+
+
+def link_through_link(tree: Path) -> None:
+    (tree / "out").symlink_to("..")
+    (tree / "link").symlink_to("out/secret")
+
+
+def link_to_nothing(tree: Path) -> None:
+    (tree / "link").symlink_to("nothing")
+
+
+def link_in_circle(tree: Path) -> None:
+    (tree / "link").symlink_to("link")
+
+
+def pipe(tree: Path) -> None:
+    os.mkfifo(tree / "pipe")
+
+
+def unix_socket(tree: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tree / "s"))
+
+
+def bad_name(tree: Path) -> None:
+    (tree / os.fsdecode(b"n\xff")).write_text("x")
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        link_outside,
+        link_absolute,
+        link_by_detour,
+        link_through_link,
+        link_to_nothing,
+        link_in_circle,
+        pipe,
+        unix_socket,
+        bad_name,
+    ],
+)
+def test_A23_what_is_no_plain_content_of_the_tree_is_refused(
+    tree: Path, attack: Callable[[Path], None]
+) -> None:
+    (tree.parent / "secret").write_text("secret")
+    packed(tree)
+    attack(tree)
+    before = sorted(tree.parent.rglob("*"))
+    with pytest.raises(UsageError) as caught:
+        packed(tree)
+    assert (caught.value.exit_code, bool(caught.value.hint)) == (2, True)
+    assert sorted(tree.parent.rglob("*")) == before
+
+
+def test_A23_a_pipe_that_is_excluded_does_no_harm(tree: Path) -> None:
+    pipe(tree)
+    assert "pipe" not in names(packed(tree, exclude=("pipe",)))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_A23_an_unreadable_file_is_refused(tree: Path) -> None:
+    (tree / "a.txt").chmod(0)
+    for folder in (tree, tree.parent, tree.parent.parent, tree.parent.parent.parent):
+        folder.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(LocalStorageError, match="Permission denied"):
+            packed(tree)
+    finally:
+        os.seteuid(0)
+
+
+def test_A23_a_file_that_grows_while_it_is_read_is_refused(tree: Path) -> None:
+    path = tree / "a.txt"
+
+    def grow(_data: object) -> None:
+        with path.open("a") as stream:
+            stream.write("more")
+
+    with pytest.raises(LocalStorageError, match="changed while it was read"):
+        copy_stable(path, grow, path.stat())
+
+
+def test_A23_a_file_that_shrinks_or_is_replaced_is_refused(tree: Path) -> None:
+    path = tree / "a.txt"
+    info = path.stat()
+    path.write_text("")
+    with pytest.raises(LocalStorageError, match="changed while it was read"):
+        copy_stable(path, lambda _data: None, info)
+
+
+def test_A23_a_pipe_that_takes_the_place_of_a_file_does_not_hang(tree: Path) -> None:
+    path = tree / "a.txt"
+    info = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    failed: list[OcmPkgError] = []
+
+    def read() -> None:
+        with pytest.raises(OcmPkgError) as caught:
+            copy_stable(path, lambda _data: None, info)
+        failed.append(caught.value)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(5)
+    assert failed
+
+
+def test_D16_a_sparse_terabyte_is_refused_without_reading(tree: Path) -> None:
+    with (tree / "huge").open("wb") as stream:
+        stream.truncate(1024**4)
+    with pytest.raises(UsageError, match="more than"):
+        packed(tree)
+
+
+def test_A24_times_modes_links_and_creation_order_do_not_matter(tmp_path: Path) -> None:
+    first = make_tree(tmp_path / "one", FILES)
+    old = os.umask(0o077)
+    try:
+        second = make_tree(tmp_path / "two", dict(reversed(FILES.items())))
+    finally:
+        os.umask(old)
+    os.utime(second / "a.txt", (1, 1))
+    (second / "b.txt").unlink()
+    (tmp_path / "elsewhere").write_text(FILES["b.txt"])
+    os.link(tmp_path / "elsewhere", second / "b.txt")
+    assert packed(first) == packed(second)
+
+
+def test_A24_another_byte_is_another_tar(tmp_path: Path) -> None:
+    first = make_tree(tmp_path / "one", FILES)
+    second = make_tree(tmp_path / "two", {**FILES, "a.txt": "AY\n"})
+    assert packed(first) != packed(second)
+
+
+def test_A24_gzip_has_no_name_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def compressed() -> bytes:
+        out = io.BytesIO()
+        with gzipped(out) as stream:
+            stream.write(b"hello")
+        return out.getvalue()
+
+    first = compressed()
+    monkeypatch.setattr("time.time", lambda: 12345.0)
+    assert compressed() == first
+    assert first[3:8] == bytes(5)
