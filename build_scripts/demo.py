@@ -74,15 +74,13 @@ class Demo:
 def build_and_sign(demo: Demo) -> None:
     """Source to signed component version."""
     demo.step("build the CTF plugin with PyInstaller (takes a while)")
-    project = os.path.relpath(PROJECT / "ocm-pkg.yaml", demo.out)
-    demo.say(demo.run("build", "--file", project, "--out", "dist").stdout)
-    built = next(path for path in sorted((demo.out / "dist").iterdir()) if "ctfplugin" in path.name)
+    project = ("--project", os.path.relpath(PROJECT, demo.out), "--out", "dist")
+    demo.say(demo.run("build", *project).stdout)
+    built = next(path for path in (demo.out / "dist").iterdir() if os.access(path, os.X_OK))
     demo.step("run the binary through the plugin contract")
     demo.say(demo.run("test", f"dist/{built.name}").stdout)
     demo.step("package it into ./ctf, one resource for each platform")
-    demo.say(
-        demo.run("package", "--file", project, "--out", "dist", "--to", "ctf", "--partial").stdout
-    )
+    demo.say(demo.run("package", *project, "--to", "ctf", "--partial").stdout)
     demo.say(demo.run("get", "cv", f"ctf//{COMPONENT}").stdout)
     demo.step("make a key, sign, verify down to the bytes")
     demo.say(demo.run("key", "new", "demo", "--out", "keys").stdout)

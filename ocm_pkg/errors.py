@@ -35,6 +35,8 @@ class OcmPkgError(Exception):
     """
 
     code = "E100"
+    shown = False
+    """Whether it was printed already, as a part of a result."""
 
     def __init__(
         self,

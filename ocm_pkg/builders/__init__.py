@@ -1,1 +1,1 @@
-"""Making plugin binaries."""
+"""Builders: programs that make the binary of one target, behind ``ports.Builder``."""

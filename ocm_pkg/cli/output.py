@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import escaped
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ocm_pkg.errors import OcmPkgError
+    from ocm_pkg.model.document import JSONValue
 
 _RED, _YELLOW, _BOLD, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
 
@@ -51,7 +52,7 @@ class Output:
         elif form == "yaml":
             from ocm_pkg.model.yamltext import dump
 
-            self._out.write(dump(value))
+            self._out.write(dump(cast("JSONValue", value)))
         elif shown := text if isinstance(text, str) else text():
             self.line(shown)
 

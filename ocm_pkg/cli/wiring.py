@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+import tempfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ocm_pkg.cli.output import Output
-from ocm_pkg.errors import ConfigError
+from ocm_pkg.errors import ComponentVersionNotFoundError, ConfigError, UsageError
 from ocm_pkg.model.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
 
     from ocm_pkg.cli.options import Settings
+    from ocm_pkg.fs.installation import Place
+    from ocm_pkg.model.descriptor import ComponentDescriptor
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.plugin.manager import PluginManager
     from ocm_pkg.ports import Repository
+    from ocm_pkg.signing.trust import TrustPolicy
+
+DEFAULT_REPOSITORY = "./ctf"
 
 
 @dataclass
@@ -33,6 +39,7 @@ class Context:
     cwd: Path
     out: Output
     _closing: ExitStack = field(default_factory=ExitStack)
+    _managers: dict[str, PluginManager] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Context:
@@ -125,16 +132,79 @@ class Context:
         manager = self.manager(prefer="external" if prefer_plugins else "builtin")
         return manager.open(spec, create=create)
 
+    @contextmanager
+    def scratch(self, spec: RepositorySpec) -> Iterator[Path]:
+        """Give an empty private folder for content that goes to a repository, and remove it.
+
+        It is beside a CTF where possible: on its file system, so that content is moved into it.
+        """
+        from ocm_pkg.fs.atomic import staged_folder
+
+        beside = (self.cwd / spec.location).parent
+        if spec.kind == "ctf" and os.access(beside, os.W_OK):
+            with staged_folder(beside) as folder:
+                yield folder
+            return
+        with tempfile.TemporaryDirectory(prefix="ocm-pkg-") as name:
+            yield Path(name)
+
+    def component_version(
+        self, text: str, *, prefer_plugins: bool = False
+    ) -> tuple[RepositorySpec, Repository, ComponentDescriptor]:
+        """Return repository and descriptor for ``REPO//COMPONENT[:VERSION]``; default: the newest.
+
+        Without a repository it is ``./ctf``. Raises ``UsageError`` if no component is named.
+        """
+        from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+
+        reference = ComponentRef.parse(text)
+        if reference.component is None:
+            raise UsageError(
+                f"{text} names a repository, and a component version is wanted",
+                hint="write REPOSITORY//COMPONENT:VERSION",
+            )
+        spec = reference.repository or RepositorySpec.parse(DEFAULT_REPOSITORY)
+        repository = self.repository(spec, prefer_plugins=prefer_plugins)
+        version = reference.version or next(iter(repository.versions(reference.component)), None)
+        if version is None:
+            raise ComponentVersionNotFoundError(
+                f"{spec} has no version of {reference.component}",
+                hint=f"ocm-pkg get cv {spec} lists what is there",
+            )
+        return spec, repository, repository.get(reference.component, version)
+
+    @property
+    def keys_folder(self) -> Path:
+        """The user's own keys."""
+        return self.config_folder / "keys"
+
+    def trust(self, keys: Sequence[Path], roots: Sequence[Path]) -> TrustPolicy:
+        """Return who is trusted: the keys and roots given, else the user's own public keys."""
+        from ocm_pkg.signing.keys import stored_keys
+        from ocm_pkg.signing.trust import TrustPolicy
+
+        paths = [self.cwd / path for path in keys]
+        if not paths and not roots:
+            paths = [key.public_path for key in stored_keys(self.keys_folder)]
+        return TrustPolicy.from_files(paths, [self.cwd / path for path in roots])
+
+    def place(self, into: Path | None = None) -> Place:
+        """Return where plugins are installed: the plugin folder, or ``into``, and the data."""
+        from ocm_pkg.fs.installation import Place
+
+        return Place(self.cwd / into if into else self.plugin_folder, self.data_folder)
+
     def manager(self, *, prefer: str = "builtin") -> PluginManager:
-        """Return a manager of the plugins in the plugin folder; it ends them with the command."""
+        """Return the manager of the plugins in the plugin folder; it ends them with the command."""
         from ocm_pkg.plugin.builtin import builtin_plugins
         from ocm_pkg.plugin.manager import PluginManager
 
-        manager = PluginManager(
-            [self.plugin_folder],
-            builtin=builtin_plugins(self.cwd),
-            prefer=prefer,
-            environment=self.environ,
-        )
-        self._closing.callback(manager.close)
-        return manager
+        if prefer not in self._managers:
+            self._managers[prefer] = PluginManager(
+                [self.plugin_folder],
+                builtin=builtin_plugins(self.cwd),
+                prefer=prefer,
+                environment=self.environ,
+            )
+            self._closing.callback(self._managers[prefer].close)
+        return self._managers[prefer]

@@ -74,11 +74,11 @@ def member(value: Mapping[str, Any], name: str, *, what: str) -> JSONValue:
 
 
 def _unique(pairs: list[tuple[str, JSONValue]]) -> JSONObject:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"member {twice[:80]!r} appears twice")
+    result: JSONObject = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f"member {name[:80]!r} appears twice")
+        result[name] = value
     return result
 
 

@@ -94,8 +94,7 @@ class PendingFile:
     """A temporary file in ``folder`` that gets its name and mode when it is complete.
 
     ``stream`` takes the content. ``commit`` makes it appear; leaving the ``with`` block without
-    a commit removes it. ``durable`` false leaves out the syncs, for content that a later
-    ``sync_files`` covers.
+    a commit removes it.
     """
 
     def __init__(self, folder: Path, *, fail_point: FailPoint | None = None) -> None:
@@ -107,12 +106,13 @@ class PendingFile:
         self.stream: BinaryIO = os.fdopen(fd, "wb")
 
     def commit(
-        self, target: Path, mode: int = 0o644, *, replace: bool = True, durable: bool = True
+        self, target: Path, mode: int = 0o644, *, replace: bool = True, name_durable: bool = True
     ) -> bool:
-        """Give the file its name in the same folder; return whether it was put there.
+        """Sync the file and give it its name in the same folder; return whether it was put there.
 
         With ``replace`` false a file that is there stays. A symbolic link at ``target`` is
-        replaced itself, its target untouched. Raises ``LocalStorageError``.
+        replaced itself, its target untouched. With ``name_durable`` false the caller syncs the
+        folder later. Raises ``LocalStorageError``.
         """
         if self._path is None:
             raise LocalStorageError(f"{target} was committed before")
@@ -120,20 +120,18 @@ class PendingFile:
             self._fail_point("atomic.sync")
             self.stream.flush()
             os.fchmod(self.stream.fileno(), mode)
-            if durable:
-                os.fsync(self.stream.fileno())
+            os.fsync(self.stream.fileno())
             self._fail_point("atomic.rename")
-            placed = self._place(target, replace=replace)
+            placed = self._place(self._path, target, replace=replace)
             self._path = None
-            self._fail_point("atomic.sync-folder")
-            if durable:
+            if name_durable:
+                self._fail_point("atomic.sync-folder")
                 sync_folder(self.folder)
             self.stream.close()
         return placed
 
-    def _place(self, target: Path, *, replace: bool) -> bool:
-        path = self._path
-        assert path is not None  # noqa: S101 - for the type checker: commit looked
+    @staticmethod
+    def _place(path: Path, target: Path, *, replace: bool) -> bool:
         if replace:
             path.replace(target)
             return True
@@ -180,15 +178,15 @@ def write_file(
     the callable passes through; in both cases the old file is untouched.
     """
     step = fail_point or _pass
-    step("atomic.create")
-    with PendingFile(path.parent, fail_point=fail_point) as pending:
-        step("atomic.write")
-        with storage_errors(f"writing {path}", path.parent):
+    with storage_errors(f"writing {path}", path.parent):
+        step("atomic.create")
+        with PendingFile(path.parent, fail_point=fail_point) as pending:
+            step("atomic.write")
             if callable(data):
                 data(pending.stream)
             else:
                 pending.stream.write(data)
-        pending.commit(path, mode)
+            pending.commit(path, mode)
 
 
 def _temporary_name(folder: Path) -> Path:

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import io
 import os
-import stat
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg._typing import override
-from ocm_pkg.errors import (
-    DigestMismatchError,
-    FileMissingError,
-    UnsafeArchiveError,
-    UsageError,
-)
-from ocm_pkg.fs.oserror import as_storage_error
+from ocm_pkg.errors import DigestMismatchError
+from ocm_pkg.fs.pipeline import EarlySync, HashThread
+from ocm_pkg.fs.regular import open_regular
 from ocm_pkg.model.digest import Digest, new_hasher
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.digest import Hasher
     from ocm_pkg.ports import Blob
 
     Buffer: TypeAlias = "bytearray | memoryview"
 
+__all__ = [
+    "BUFFER",
+    "BytesBlob",
+    "FileBlob",
+    "VerifyingReader",
+    "copy_blob",
+    "open_regular",
+    "read_all",
+    "verify",
+]
+
 BUFFER = 1024 * 1024
-"""How many bytes are in memory at a time while content is copied or hashed."""
+"""How many bytes are read at a time; a few of these are in memory while content is copied."""
+
+_SMALL = 4 * BUFFER
 
 
 class VerifyingReader(io.RawIOBase):
@@ -96,7 +103,7 @@ class VerifyingReader(io.RawIOBase):
         super().close()
 
 
-def _readinto(stream: BinaryIO, view: memoryview) -> int:
+def _readinto(stream: BinaryIO | VerifyingReader, view: memoryview) -> int:
     """Read once into ``view``, also from streams that only have ``read``."""
     readinto = getattr(stream, "readinto", None)
     if readinto is not None:
@@ -197,6 +204,11 @@ class FileBlob:
         return self._media_type
 
     @property
+    def size_promised(self) -> bool:
+        """Whether the size was given, and is not just what the file has now."""
+        return self._size is not None
+
+    @property
     def size(self) -> int:
         """The size in bytes: as promised, or as the file has it now."""
         if self._size is not None:
@@ -223,76 +235,80 @@ class FileBlob:
         return cast("BinaryIO", reader)
 
 
-def open_regular(path: Path, *, follow_links: bool = True) -> BinaryIO:
-    """Open a regular file for reading, unbuffered; never waits on a pipe, never opens a device.
-
-    Raises ``FileMissingError`` if it isn't there, ``UnsafeArchiveError`` for a symbolic link that
-    must not be followed or anything else that is no file (``UsageError`` where links may be
-    followed: the path was somebody's choice), and ``LocalStorageError`` when the system refuses.
-    """
-    kind = UsageError if follow_links else UnsafeArchiveError
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow_links else os.O_NOFOLLOW)
-    try:
-        fd = os.open(path, flags)
-    except ValueError as error:
-        raise UsageError(f"{str(path)!r} is no path: {error}") from error
-    except OSError as error:
-        raise _open_error(error, path, kind) from error
-    regular = stat.S_ISREG(os.fstat(fd).st_mode)
-    stream = io.FileIO(fd, "rb") if regular else None
-    if stream is None:
-        os.close(fd)
-        raise kind(f"{path} is no regular file", hint="name a regular file")
-    return cast("BinaryIO", stream)
-
-
-def _open_error(error: OSError, path: Path, kind: type[OcmPkgError]) -> OcmPkgError:
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
-        return FileMissingError(f"{path} does not exist", hint="check the path")
-    if error.errno in {errno.ELOOP, errno.EMLINK}:
-        return kind(f"{path} is a symbolic link", hint="put the file itself there")
-    if error.errno in {errno.ENXIO, errno.ENODEV}:
-        return kind(f"{path} is no regular file", hint="name a regular file")
-    return as_storage_error(error, f"reading {path}")
-
-
-def copy_blob(blob: Blob, out: BinaryIO, *, hasher: Hasher | None = None) -> tuple[Digest, int]:
+def copy_blob(
+    blob: Blob, out: BinaryIO, *, hasher: Hasher | None = None, durable: bool = False
+) -> tuple[Digest, int]:
     """Copy ``blob`` to ``out`` in one pass; return the digest and size of what was copied.
 
     The digest is the one the stream was verified against where it has one, else SHA-256 computed
-    on the way: each byte is hashed once. ``hasher`` gets all bytes too. Raises
-    ``DigestMismatchError`` if the blob isn't what it promises; ``out`` then has part of it.
+    on the way: each byte is hashed once. ``hasher`` gets all bytes too. With ``durable``, ``out``
+    is a file that the caller syncs afterwards, and large content is sent to the disk early.
+    Raises ``DigestMismatchError`` if the blob isn't what it promises; ``out`` then has part of it.
     """
-    with blob.open() as stream:
-        verifying = stream if isinstance(stream, VerifyingReader) else None
-        own = None if verifying is not None else new_hasher()
-        count = 0
-        view = memoryview(bytearray(BUFFER))
-        while length := _readinto(stream, view):
-            chunk = view[:length]
-            if own is not None:
-                own.update(chunk)
-            if hasher is not None:
-                hasher.update(chunk)
-            out.write(chunk)
-            count += length
-    if verifying is not None:
-        return verifying.digest, count
-    digest = Digest("sha256", cast("Hasher", own).hexdigest())
-    _check(blob, digest, count)
+    promised = None if isinstance(blob, FileBlob) and not blob.size_promised else blob.size
+    with contextlib.ExitStack() as stack:
+        stream = stack.enter_context(blob.open())
+        sync = stack.enter_context(EarlySync(out.fileno())) if durable else None
+        if isinstance(stream, VerifyingReader):
+            return stream.digest, _copy(stream, out, hasher, sync)
+        own = new_hasher()
+        if promised is not None and promised <= _SMALL:
+            count = _copy(stream, out, hasher, sync, own)
+        else:
+            count = _copy_large(stream, out, hasher, sync, own)
+    digest = Digest("sha256", own.hexdigest())
+    _check(blob.digest, promised, digest, count)
     return digest, count
 
 
-def _check(blob: Blob, got: Digest, count: int) -> None:
+def _copy(
+    stream: BinaryIO | VerifyingReader,
+    out: BinaryIO,
+    hasher: Hasher | None,
+    sync: EarlySync | None,
+    own: Hasher | None = None,
+) -> int:
+    count = 0
+    view = memoryview(bytearray(BUFFER))
+    while length := _readinto(stream, view):
+        chunk = view[:length]
+        for each in (own, hasher):
+            if each is not None:
+                each.update(chunk)
+        out.write(chunk)
+        count += length
+        if sync is not None:
+            sync.wrote(length)
+    return count
+
+
+def _copy_large(
+    stream: BinaryIO, out: BinaryIO, hasher: Hasher | None, sync: EarlySync | None, own: Hasher
+) -> int:
+    count = 0
+    with HashThread(own, BUFFER) as aside:
+        while length := _readinto(stream, view := aside.buffer()):
+            out.write(view[:length])
+            if hasher is not None:
+                hasher.update(view[:length])
+            aside.hash(view, length)
+            count += length
+            if sync is not None:
+                sync.wrote(length)
+    return count
+
+
+def _check(wanted: Digest | None, size: int | None, got: Digest, count: int) -> None:
     """Compare with what the blob says of itself, for streams that don't verify themselves."""
-    wanted = blob.digest
+    reason = ""
     if wanted is not None and wanted.algorithm == got.algorithm and wanted != got:
+        reason = f"expected {wanted}, got {got}"
+    elif size is not None and size != count:
+        reason = f"{count} bytes, expected {size}"
+    if reason:
         raise DigestMismatchError(
-            f"the content is not what was promised: expected {wanted}, got {got}"
-        )
-    if blob.size is not None and blob.size != count:
-        raise DigestMismatchError(
-            f"the content is not what was promised: {count} bytes, expected {blob.size}"
+            f"the content is not what was promised: {reason}",
+            hint="the content was changed or cut while it was read; try again",
         )
 
 
@@ -324,3 +340,15 @@ class _Limited:
                 f"{self._what} is longer than the {self._limit} bytes that are allowed"
             )
         return self._out.write(data)
+
+
+def verify(blob: Blob, hasher: Hasher | None = None) -> tuple[Digest, int]:
+    """Read a blob to its end, keeping nothing; return its digest and size, as ``copy_blob``."""
+    return copy_blob(blob, cast("BinaryIO", _Nowhere()), hasher=hasher)
+
+
+class _Nowhere:
+    """Takes writes and forgets them."""
+
+    def write(self, data: memoryview) -> int:
+        return len(data)

@@ -23,6 +23,8 @@ _HINTS = {
     errno.EISDIR: "a folder is where a file should be: move it away",
     errno.ENOTDIR: "a file is where a folder should be: move it away",
     errno.ELOOP: "a symbolic link is where a file should be: remove it",
+    errno.ENOLCK: "the file system has no locks: use a folder on a local disk",
+    errno.ENOTSUP: "the file system can't do that: use a folder on a local disk",
     errno.ENAMETOOLONG: "choose a shorter path",
     errno.ENOTEMPTY: "a folder with content is where the new one should be: move it away",
 }

@@ -262,7 +262,7 @@ def run(
     began = time.monotonic()
     child = start(argv, env=env, cwd=cwd, stdin_pipe=input is not None, executable=executable)
     with child:
-        pump = _Pump(child, input or b"", began + timeout, max_output)
+        pump = _Pump(child, input or b"", timeout, began + timeout, max_output)
         with pump.selector:
             pump.run()
         status = child.wait(max(0.0, began + timeout - time.monotonic()))
@@ -275,12 +275,14 @@ def run(
 class _Pump:
     """Feeds a child's input and drains both outputs at once, so that neither side waits forever."""
 
-    def __init__(self, child: Child, data: bytes, deadline: float, limit: int) -> None:
+    def __init__(
+        self, child: Child, data: bytes, timeout: float, deadline: float, limit: int
+    ) -> None:
         self.selector = selectors.DefaultSelector()
         self.output = {1: bytearray(), 2: bytearray()}
         self._child = child
         self._input = memoryview(data)
-        self._began = time.monotonic()
+        self._timeout = timeout
         self._deadline = deadline
         self._limit = limit
         for stream, key, event in (
@@ -343,9 +345,8 @@ class _Pump:
 
     def timed_out(self) -> ProgramTimeoutError:
         """Return the error for a program that ran too long."""
-        seconds = self._deadline - self._began
         return ProgramTimeoutError(
-            f"{self._child.name} did not end within {seconds:.3g} s and was killed",
+            f"{self._child.name} did not end within {self._timeout:g} s and was killed",
             stdout=bytes(self.output[1]),
             stderr=bytes(self.output[2]),
         )

@@ -119,6 +119,12 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(fd)
 
 
+def refuse_changed(path: Path, expected: os.stat_result) -> None:
+    """Raise ``LocalStorageError`` unless ``path`` still is the unchanged file of ``expected``."""
+    if _changed(expected, path.lstat()):
+        raise _unstable(path)
+
+
 def _changed(before: os.stat_result, after: os.stat_result) -> bool:
     same = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
     return any(getattr(before, field) != getattr(after, field) for field in same)

@@ -17,7 +17,8 @@ _LOCAL_BLOB = frozenset({"localBlob", "LocalBlob"})
 _OCI_ARTIFACT = frozenset(
     {"ociArtifact", "OCIArtifact", "ociRegistry", "ociImage", "OCIImage", "OCIRegistry"}
 )
-_NONE = frozenset({"none", "None"})
+NONE_TYPES = frozenset({"none", "None"})
+"""The two spellings of the access of an element that has no content."""
 
 
 class AccessSpec(Document):
@@ -56,7 +57,7 @@ class AccessSpec(Document):
     @property
     def is_none(self) -> bool:
         """Whether the element is declared to have no content at all."""
-        return self.kind in _NONE
+        return self.type in NONE_TYPES
 
     @property
     def local_reference(self) -> Digest:

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 MAX_INTEGER_DIGITS = 309
 """Decimal digits of the greatest integer that an IEEE double holds: no number here is longer."""
 
+FLATTEN = "bring nested values up, or keep them in a file of their own"
+"""What to do about a value that nests too deep."""
+
 _MIB = 1024 * 1024
-_STRING = re.compile(r'"(?:[^"\\]+|\\.)*"', re.DOTALL)
+# Possessive, and an unterminated string reaches to the end: the time is linear for any text.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 _NOT_STRUCTURE = re.compile(r"[^\[\]{},]+")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -67,26 +71,28 @@ def parse_json(data: bytes | str, *, name: str, limits: Limits | None = None) ->
     except json.JSONDecodeError as error:
         raise InvalidDocumentError(
             f"{name} is not JSON: {error.msg}",
+            hint="check the commas, brackets and quotes there",
             at=f"{name}:{error.lineno}:{error.colno}",
             detail=[line_of(text, error.lineno)],
         ) from error
     except UnicodeEncodeError as error:
-        raise InvalidDocumentError(f"{name} holds half of a surrogate pair") from error
+        raise _half_pair(name) from error
     return cast("JSONValue", value)
 
 
 def decoded(data: bytes | str, *, name: str, limits: Limits) -> str:
     """Return the text of UTF-8 ``data`` after checking its size; errors name line and column."""
-    if len(data) > limits.size:
-        raise InvalidDocumentError(
-            f"{name} has more than {limits.size} bytes", hint="the limit protects against bombs"
-        )
     try:
-        if isinstance(data, str):
-            data = data.encode()
-        return data.decode()
+        encoded = data.encode() if isinstance(data, str) else data
+        if len(encoded) > limits.size:
+            raise InvalidDocumentError(
+                f"{name} has more than {limits.size} bytes",
+                hint="split it, or check that it is the file you mean",
+                at=name,
+            )
+        return encoded.decode()
     except UnicodeEncodeError as error:
-        raise InvalidDocumentError(f"{name} holds half of a surrogate pair") from error
+        raise _half_pair(name) from error
     except UnicodeDecodeError as error:
         before = bytes(error.object[: error.start])
         line = before.count(b"\n") + 1
@@ -95,6 +101,7 @@ def decoded(data: bytes | str, *, name: str, limits: Limits) -> str:
             f"{name} is not UTF-8 text",
             hint="save it as UTF-8 without a byte order mark",
             at=f"{name}:{line}:{column}",
+            detail=[line_of(error.object.decode(errors="replace"), line)],
         ) from error
 
 
@@ -137,13 +144,19 @@ def _check_structure(text: str, name: str, limits: Limits) -> None:
     """Refuse deep or huge structure before the parser, which is recursive, sees it."""
     structure = _NOT_STRUCTURE.sub("", _STRING.sub("", text))
     if len(structure) > 2 * limits.nodes:
-        raise InvalidDocumentError(f"{name} has more than {limits.nodes} values")
+        raise InvalidDocumentError(
+            f"{name} has more than {limits.nodes} values",
+            hint="split it, or check that it is the file you mean",
+            at=name,
+        )
     depth = 0
     for character in structure:
         if character in "[{":
             depth += 1
             if depth > limits.depth:
-                raise InvalidDocumentError(f"{name} nests deeper than {limits.depth} levels")
+                raise InvalidDocumentError(
+                    f"{name} nests deeper than {limits.depth} levels", hint=FLATTEN, at=name
+                )
         elif character != ",":
             depth -= 1
 
@@ -151,9 +164,23 @@ def _check_structure(text: str, name: str, limits: Limits) -> None:
 def _refuse_duplicate(members: list[tuple[str, Any]], name: str) -> NoReturn:
     twice, _ = Counter(key for key, _ in members).most_common(1)[0]
     raise InvalidDocumentError(
-        f"{name} has the key {twice[:80]!r} twice in one object", hint="keep one of them"
+        f"{name} has the key {twice[:80]!r} twice in one object",
+        hint="keep one of them",
+        at=name,
     )
 
 
 def _refuse_constant(constant: str, name: str) -> NoReturn:
-    raise InvalidDocumentError(f"{name} has {constant}, which is not a JSON number")
+    raise InvalidDocumentError(
+        f"{name} has {constant}, which is not a JSON number",
+        hint="write null, or text in quotes",
+        at=name,
+    )
+
+
+def _half_pair(name: str) -> InvalidDocumentError:
+    return InvalidDocumentError(
+        f"{name} holds half of a surrogate pair",
+        hint="write the whole character, or its replacement U+FFFD",
+        at=name,
+    )

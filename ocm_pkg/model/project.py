@@ -6,16 +6,14 @@ What the file may say is in ``ProjectFile``; what the rest of the code works wit
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, Field
-
-from ocm_pkg.errors import ConfigError, InvalidDocumentError, UsageError
-from ocm_pkg.model import yamltext
-from ocm_pkg.model.document import JSONValue, OwnDocument, read_document
+from ocm_pkg.errors import ConfigError, UsageError
+from ocm_pkg.model import tomltext, yamltext
+from ocm_pkg.model.document import read_document, show_path
 from ocm_pkg.model.platform import Platform
+from ocm_pkg.model.projectfile import ProjectFile
 from ocm_pkg.model.reference import component_name_ok, element_name_ok
 from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
 from ocm_pkg.model.version import is_version
@@ -23,9 +21,13 @@ from ocm_pkg.model.version import is_version
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ocm_pkg.errors import InvalidDocumentError
+    from ocm_pkg.model.document import JSONValue
+    from ocm_pkg.model.projectfile import Asset, BuildSettings, Require, VersionSource
     from ocm_pkg.model.yamltext import YamlDocument
 
 FILE_NAME = "ocm-pkg.yaml"
+SECTION = ("tool", "ocm-pkg")
 DESCRIPTION_LABEL = "ocm-pkg.dev/description"
 SHAPES = ("file",)
 BUILDERS: Mapping[str, tuple[str, ...]] = {
@@ -38,77 +40,6 @@ BUILDERS: Mapping[str, tuple[str, ...]] = {
 _REQUIRED = {"pyinstaller": ("entry",), "command": ("run", "output"), "prebuilt": ("path",)}
 _PATH_KEYS = ("entry", "requirements", "output", "path")
 _SOURCES = ("pyproject", "git", "env")
-
-Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
-Text = Annotated[str, Field(min_length=1)]
-
-
-class _File(OwnDocument):
-    model_config = ConfigDict(populate_by_name=False)
-
-
-class VersionSource(_File):
-    """Where the version comes from: ``literal``, ``pyproject``, ``git`` or ``env``.
-
-    ``name`` is the version itself for ``literal``, the variable for ``env``.
-    """
-
-    source: Literal["literal", "pyproject", "git", "env"] = Field(alias="from")
-    name: str | None = None
-
-
-class BuildSettings(_File):
-    """How binaries are made; ``build`` in the file, and each of its ``targets``."""
-
-    builder: str | None = None
-    shape: str | None = None
-    entry: Text | None = None
-    requirements: Text | None = None
-    exclude: Texts | None = None
-    hidden_imports: Texts | None = Field(None, alias="hidden-imports")
-    run: Texts | None = None
-    output: Text | None = None
-    path: Text | None = None
-
-
-class TargetSettings(BuildSettings):
-    """One target; what it doesn't say, ``build`` says."""
-
-    platform: Text
-
-
-class Require(_File):
-    """What must hold before a component version is made.
-
-    ``size_mb`` is the largest binary allowed, in units of 1,000,000 bytes.
-    """
-
-    all_targets: bool = Field(True, alias="all-targets")
-    size_mb: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, alias="size-mb")
-
-
-class Asset(_File):
-    """A folder that is delivered beside the binaries, as an archive."""
-
-    name: Text
-    path: Text
-    type: Text = "directoryTree"
-
-
-class ProjectFile(_File):
-    """The file, member for member."""
-
-    format_version: Literal[1] = Field(alias="formatVersion")
-    component: Text
-    version: VersionSource
-    provider: Text
-    resource: Text | None = None
-    description: Text | None = None
-    build: BuildSettings = Field(default_factory=BuildSettings)
-    targets: Annotated[tuple[TargetSettings, ...], Field(strict=False, min_length=1)]
-    require: Require = Field(default_factory=Require)
-    assets: Annotated[tuple[Asset, ...], Field(strict=False)] = ()
-    labels: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,43 +89,36 @@ class PluginProject:
 
 def parse_project(data: bytes | str, *, name: str) -> PluginProject:
     """Read ``ocm-pkg.yaml``; errors name file, line and column."""
-    document = yamltext.load(data, name=name)
-    return _Reader(name, (), document).read(document.value)
+    return read_project(yamltext.load(data, name=name))
 
 
 def parse_pyproject(data: bytes | str, *, name: str) -> PluginProject:
     """Read ``[tool.ocm-pkg]``; raise ``ConfigError`` if there is none."""
-    tool = load_toml(data, name=name).get("tool")
-    section = tool.get("ocm-pkg") if isinstance(tool, dict) else None
-    if section is None:
+    document = tomltext.load(data, name=name, prefix=SECTION)
+    if document is None:
         raise ConfigError(f"{name} has no [tool.ocm-pkg]", hint=f"or write {FILE_NAME}")
-    return _Reader(name, ("tool", "ocm-pkg"), None).read(section)
+    return read_project(document)
 
 
-def load_toml(data: bytes | str, *, name: str) -> dict[str, Any]:
-    """Read TOML; raise ``InvalidDocumentError`` with the position."""
-    try:
-        return tomllib.loads(data if isinstance(data, str) else data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidDocumentError(f"{name} is not TOML: {error}", at=name) from error
+def read_project(document: YamlDocument) -> PluginProject:
+    """Read a document that was loaded already: ``ocm-pkg.yaml``, or the table of TOML."""
+    return _Reader(document).read()
 
 
 class _Reader:
     """Checks one file; knows how to say where a problem is."""
 
-    def __init__(self, name: str, prefix: tuple[str, ...], document: YamlDocument | None) -> None:
-        self._name = name
-        self._prefix = prefix
+    def __init__(self, document: YamlDocument) -> None:
         self._document = document
 
-    def read(self, value: JSONValue) -> PluginProject:
+    def read(self) -> PluginProject:
+        value = self._document.value
         if not isinstance(value, dict):
             raise self._error((), "is no mapping of keys to values", f"start with {_FIRST_LINE}")
         self._format(value)
         self._refuse_later(value)
-        file = read_document(
-            ProjectFile, self._plain(value), source=self._document, what=self._name
-        )
+        plain, name = self._plain(value), self._document.name
+        file = read_document(ProjectFile, plain, source=self._document, what=name)
         self._names(file)
         targets = tuple(self._target(file, index) for index in range(len(file.targets)))
         self._distinct(targets)
@@ -213,10 +137,9 @@ class _Reader:
     def _error(
         self, path: Sequence[str | int], problem: str, hint: str | None = None
     ) -> InvalidDocumentError:
-        where = _dotted((*self._prefix, *path)) or self._name
-        if self._document is not None:
-            return self._document.error(path, f"{where} {problem}", hint)
-        return InvalidDocumentError(f"{where} {problem}", hint=hint, at=self._name)
+        name = self._document.name
+        where = f"{name}: {show_path(path)}" if path else name
+        return self._document.error(path, f"{where} {problem}", hint)
 
     def _format(self, value: Mapping[str, JSONValue]) -> None:
         version = value.get("formatVersion")
@@ -243,7 +166,7 @@ class _Reader:
         if isinstance(version, str):
             plain["version"] = {"from": "literal", "name": version}
         elif isinstance(version, int | float):
-            raise self._error(("version",), "is a number", f'write it as text: "{version}"')
+            raise self._error(("version",), "is a number", 'write it as text, for example "1.10"')
         elif isinstance(version, dict):
             self._version_source(version)
         targets = plain.get("targets")
@@ -388,16 +311,6 @@ def _members(settings: BuildSettings) -> dict[str, Any]:
     """Return what is said about how to build, by the keys of the file."""
     values = settings.model_dump(by_alias=True, exclude_none=True)
     return {key: values[key] for key in values if key not in ("builder", "shape", "platform")}
-
-
-def _dotted(path: Sequence[str | int]) -> str:
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        else:
-            text += f".{part}" if text else part
-    return text
 
 
 _FIRST_LINE = "formatVersion: 1"

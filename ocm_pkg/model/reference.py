@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ocm_pkg._typing import override
 from ocm_pkg.errors import InvalidDocumentError, InvalidReferenceError
 from ocm_pkg.model import types
+from ocm_pkg.model.version import is_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,7 +163,7 @@ class ComponentRef:
                 f"{self.component[:80]!r} is not a component name",
                 hint="a lower-case domain and a path, for example example.com/plugins/hello",
             )
-        if self.version is not None and not _is_version(self.version):
+        if self.version is not None and not is_version(self.version):
             raise InvalidReferenceError(
                 f"{self.version[:80]!r} is not a version",
                 hint="versions look like 1.2.0, v1.2 or 1.2.0-rc.1+build.5",
@@ -194,12 +195,6 @@ class ComponentRef:
         name = self.component or ""
         text = f"{name}:{self.version}" if self.version is not None else name
         return text if self.repository is None else f"{self.repository}//{text}"
-
-
-def _is_version(text: str) -> bool:
-    from ocm_pkg.model.version import is_version
-
-    return is_version(text)
 
 
 def _version(text: str, name: str, version: str) -> str | None:

@@ -6,12 +6,12 @@ call is sent on it, and a call that is not idempotent could then not be repeated
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ocm_pkg.contract.messages import encode_credentials
 from ocm_pkg.errors import PluginCallError, PluginProtocolError, PluginTimeoutError, escaped
 from ocm_pkg.plugin.http import read_response
 from ocm_pkg.plugin.text import escape_bytes
@@ -134,7 +134,10 @@ class Client:
         try:
             return read_response(receive, method=method, limits=self._limits)
         except PluginProtocolError as error:
-            raise PluginProtocolError(f"plugin {self._plugin}: {error.message}") from error
+            raise PluginProtocolError(
+                f"plugin {self._plugin}: {error.message}",
+                hint="update the plugin, or tell its provider",
+            ) from error
         except EOFError as error:
             raise ConnectionLostError(
                 f"plugin {self._plugin} ended the connection {error}", sent=True
@@ -149,13 +152,14 @@ class Client:
     def _connect(self, deadline: Deadline) -> socket.socket:
         connection, target = self._socket()
         try:
-            connection.settimeout(min(deadline.left, self._limits.connect) or 1e-6)
-            connection.connect(target)
+            _connect(connection, target, Deadline(min(deadline.left, self._limits.connect)))
             if self._check_peer:
                 self._check_peer(connection)
         except TimeoutError:
             connection.close()
-            raise self._timed_out("the connection", min(deadline.seconds, self._limits.connect)) from None
+            raise self._timed_out(
+                "the connection", min(deadline.seconds, self._limits.connect)
+            ) from None
         except OSError as error:
             connection.close()
             raise ConnectionLostError(
@@ -171,10 +175,11 @@ class Client:
     def _socket(self) -> tuple[socket.socket, str | tuple[str, int]]:
         if self._address.path is not None:
             return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), self._address.path
-        family = socket.AF_INET6 if ":" in self._address.host else socket.AF_INET
+        host = self._address.host or ""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection, (self._address.host, self._address.port)
+        return connection, (host, self._address.port)
 
     def _head(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
@@ -190,7 +195,7 @@ class Client:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
 
     def _authority(self) -> str:
-        host = self._address.host
+        host = self._address.host or ""
         return f"{f'[{host}]' if ':' in host else host}:{self._address.port}"
 
     def _timed_out(self, what: str, seconds: float) -> PluginTimeoutError:
@@ -208,8 +213,7 @@ def request_headers(credentials: Mapping[str, Any] | None, *, identity: bool) ->
     """
     headers = {"Accept": "application/json", "Content-Type": "application/json"}
     if not identity:
-        # Escaped to ASCII: header bytes beyond it are read as Latin-1 by some servers.
-        headers["Authorization"] = json.dumps(credentials or {}, separators=(",", ":"))
+        headers["Authorization"] = encode_credentials(credentials)
     return headers
 
 
@@ -235,9 +239,26 @@ class CallStatusError(PluginCallError):
     """A plugin answered with a status other than 200: ``status``, and its ``text``, escaped."""
 
     def __init__(self, message: str, *, status: int, text: str) -> None:
-        super().__init__(message)
+        super().__init__(message, hint="see what it logs with --loglevel debug")
         self.status = status
         self.text = text
+
+
+def _connect(connection: socket.socket, target: str | tuple[str, int], deadline: Deadline) -> None:
+    """Connect; wait while more callers are queued than the plugin has room for."""
+    pause = 0.001
+    while True:
+        connection.settimeout(deadline.left or 1e-6)
+        try:
+            connection.connect(target)
+        except BlockingIOError:
+            # What a unix socket with a full queue says at once, in place of waiting.
+            if not deadline.left:
+                raise TimeoutError from None
+            time.sleep(min(pause, deadline.left))
+            pause = min(pause * 2, 0.05)
+        else:
+            return
 
 
 def _send_all(

@@ -50,9 +50,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_response(
-    receive: Callable[[], bytes], *, method: str, limits: ResponseLimits
-) -> Response:
+def read_response(receive: Callable[[], bytes], *, method: str, limits: ResponseLimits) -> Response:
     """Read one answer; ``receive`` returns some bytes, or none at the end of the connection.
 
     Raises ``PluginProtocolError`` for what is not HTTP or breaks a limit, and ``EOFError`` if

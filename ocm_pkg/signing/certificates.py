@@ -7,6 +7,7 @@ at the time asked for; at most ``MAX_CHAIN`` certificates.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
 
 MAX_CHAIN = 8
 
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    Warning,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 _UNDERSTOOD = frozenset(
     {
         ExtensionOID.BASIC_CONSTRAINTS,
@@ -42,11 +53,17 @@ def load_der(data: bytes, *, name: str) -> x509.Certificate:
     Anything that is no certificate is an ``InvalidDocumentError``.
     """
     try:
-        certificate = x509.load_der_x509_certificate(data)
-        _ = (certificate.extensions, certificate.subject, certificate.issuer)
-        _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
-    except (ValueError, TypeError, x509.DuplicateExtension, UnsupportedAlgorithm) as error:
+        with warnings.catch_warnings():
+            # What the library only warns of (a negative serial number, say) is refused.
+            warnings.simplefilter("error")
+            certificate = x509.load_der_x509_certificate(data)
+            _ = (certificate.extensions, certificate.subject, certificate.issuer)
+            _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    except _UNREADABLE as error:
         raise InvalidDocumentError(f"{name} is not a certificate that can be read") from error
+    # The count of unused bits stands outside of what is signed: only 0, so one spelling.
+    if not data.endswith(b"\0" + certificate.signature):
+        raise InvalidDocumentError(f"{name} is not a certificate in canonical form")
     return certificate
 
 
@@ -54,7 +71,7 @@ def rsa_key(certificate: x509.Certificate) -> RSAPublicKey:
     """Return the public key, or raise ``UntrustedError`` if it is weak or not RSA."""
     try:
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise UntrustedError(f"certificate {subject(certificate)} has an unusable key") from error
     if not isinstance(key, RSAPublicKey):
         raise UntrustedError(f"certificate {subject(certificate)} is not for an RSA key")
@@ -118,7 +135,9 @@ def check_chain(
             f"the chain of {subject(leaf)} has {len(chain)} certificates, {MAX_CHAIN} are allowed"
         )
     check_signer(leaf, now)
-    between = [certificate for certificate in chain[1:] if certificate.subject != certificate.issuer]
+    between = [
+        certificate for certificate in chain[1:] if certificate.subject != certificate.issuer
+    ]
     for certificate in between:
         _check_time(certificate, now)
         _check_extensions(certificate)

@@ -24,6 +24,7 @@ ALGORITHM_HEADER = "Signature Algorithm"
 MAX_SIZE = 256 * 1024
 MAX_BLOCKS = 32
 _LINE_LENGTH = 64
+_BLANK = " \t"
 
 _BEGIN = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,64})-----")
 _HEADER = re.compile(r"([A-Za-z][A-Za-z0-9 -]{0,63}): ?(.*)")
@@ -59,7 +60,7 @@ def parse(text: str, *, name: str) -> tuple[Block, ...]:
     if len(text) > MAX_SIZE:
         raise InvalidDocumentError(f"{name} is larger than {MAX_SIZE // 1024} KiB: no PEM file")
     lines = text.replace("\r\n", "\n").split("\n")
-    starts = [index for index, line in enumerate(lines) if _BEGIN.fullmatch(line.rstrip())]
+    starts = [index for index, line in enumerate(lines) if _BEGIN.fullmatch(line.rstrip(_BLANK))]
     if not starts:
         raise InvalidDocumentError(
             f"{name} is no PEM file: it has no -----BEGIN ...----- line",
@@ -72,7 +73,7 @@ def _blocks(lines: Sequence[str], name: str) -> list[Block]:
     blocks: list[Block] = []
     index = 0
     while index < len(lines):
-        line = lines[index].rstrip()
+        line = lines[index].rstrip(_BLANK)
         index += 1
         if not line:
             continue
@@ -90,14 +91,14 @@ def _blocks(lines: Sequence[str], name: str) -> list[Block]:
 def _end(lines: Sequence[str], start: int, label: str, name: str) -> int:
     wanted = f"-----END {label}-----"
     for index in range(start, len(lines)):
-        if lines[index].rstrip() == wanted:
+        if lines[index].rstrip(_BLANK) == wanted:
             return index
     raise InvalidDocumentError(f"{name}: the PEM block {label} does not end")
 
 
 def _block(label: str, lines: Sequence[str], name: str) -> Block:
     headers: dict[str, str] = {}
-    body = [line.strip() for line in lines]
+    body = [line.strip(_BLANK) for line in lines]
     if any(":" in line for line in body):
         if "" not in body:
             raise InvalidDocumentError(f"{name}: no empty line after the headers of {label}")

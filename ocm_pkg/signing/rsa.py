@@ -46,9 +46,7 @@ def weakness(key: RSAPublicKey) -> str | None:
 
 def sign_digest(key: RSAPrivateKey, digest: Digest, algorithm: str) -> bytes:
     """Return the signature of ``digest``: as many bytes as the key's modulus has."""
-    return key.sign(
-        digest.raw, _padding(algorithm, digest, signing=True), Prehashed(_hash(digest))
-    )
+    return key.sign(digest.raw, _padding(algorithm, digest, signing=True), Prehashed(_hash(digest)))
 
 
 def is_signed_by(key: RSAPublicKey, digest: Digest, signature: bytes, algorithm: str) -> bool:

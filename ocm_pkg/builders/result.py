@@ -1,0 +1,95 @@
+"""What every builder does with what its tool left: check it, copy it, keep the log."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from ocm_pkg.errors import BinaryPlatformError, BuildError, escaped
+from ocm_pkg.fs.blob import open_regular
+from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.fs.process import ProgramError, ProgramStartError, run
+from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
+from ocm_pkg.ports import BuiltBinary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from ocm_pkg.ports import BuildJob
+
+LOG_LINES = 15
+MAX_LOG = 64 * 1024 * 1024
+
+
+def run_tool(
+    job: BuildJob, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float
+) -> str:
+    """Run a tool, keep what it says in ``job.log`` and return it as text.
+
+    Raises ``BuildError`` with the last lines of the log unless it ends with status 0 in time.
+    """
+    try:
+        done = run(argv, env=env, cwd=cwd, timeout=timeout, max_output=MAX_LOG)
+    except ProgramStartError as error:
+        raise BuildError(f"{job.target.platform}: {error.message}", hint=error.hint) from error
+    except ProgramError as error:
+        text = _keep_log(job, error.stdout + error.stderr)
+        raise failed(job, error.message, text) from error
+    text = _keep_log(job, done.stdout + done.stderr)
+    if done.returncode < 0:
+        raise failed(job, f"{argv[0]} was ended by signal {-done.returncode}", text)
+    if done.returncode:
+        raise failed(job, f"{argv[0]} ended with status {done.returncode}", text)
+    return text
+
+
+def failed(job: BuildJob, reason: str, log: str) -> BuildError:
+    """Return the error for a build that failed; its detail is the end of the log."""
+    lines = [escaped(line, 400) for line in log.splitlines() if line.strip()]
+    return BuildError(
+        f"building {job.target.platform} with {job.target.builder} failed: {reason}",
+        hint=f"the whole log is in {job.log}",
+        detail=lines[-LOG_LINES:],
+    )
+
+
+def _keep_log(job: BuildJob, data: bytes) -> str:
+    with storage_errors(f"writing {job.log}", job.log.parent):
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.write_bytes(data)
+    return data.decode(errors="replace")
+
+
+def take(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
+    """Copy what was made to ``job.output``, executable, and say what it is.
+
+    Raises ``BuildError`` if it isn't there or is empty, ``BinaryPlatformError`` if its header
+    names another platform than the target.
+    """
+    target = job.target
+    if not made.is_file():
+        raise BuildError(
+            f"building {target.platform} with {target.builder} left no file {made.name}",
+            hint=f"it must leave {made}"
+            + (f"; the log is in {job.log}" if job.log.exists() else ""),
+        )
+    with open_regular(made) as stream:
+        header = stream.read(HEADER_BYTES)
+    platforms = platforms_of(header)
+    if target.platform not in platforms:
+        what = f"is for {platforms[0]}" if platforms else _what_else(header)
+        raise BinaryPlatformError(
+            f"{made} was built for {target.platform}, but {what}",
+            hint="build it for that platform, or correct the target",
+        )
+    with storage_errors(f"writing {job.output}", job.output.parent):
+        shutil.copyfile(made, job.output)
+        job.output.chmod(0o755)
+    return BuiltBinary(job.output, target.platform, target.shape, dict(tools))
+
+
+def _what_else(header: bytes) -> str:
+    if not header:
+        return "is empty"
+    return "is a script" if header.startswith(b"#!") else "is no program"

@@ -1,0 +1,110 @@
+"""What the author's commands print about plans, binaries and packages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ocm_pkg.builders.source import ProjectSource
+    from ocm_pkg.cli.wiring import Context
+    from ocm_pkg.model.part import Part
+    from ocm_pkg.model.published import Published
+    from ocm_pkg.services.build import PlannedTarget
+    from ocm_pkg.services.package import Package
+
+
+def show_packaged(
+    context: Context, prepared: Package, published: Published, *, dry_run: bool, output: str
+) -> None:
+    """Print the component version that was made; name the targets that it lacks."""
+    if prepared.missing:
+        context.out.warn(f"without {', '.join(map(str, prepared.missing))}")
+    done = "would package" if dry_run else "packaged"
+    reference = f"{published.repository}//{published.component}:{published.version}"
+    for target in prepared.targets:
+        context.out.step(f"{target.platform}  {target.digest}  {megabytes(target.size)}")
+    context.out.step(f"{done} {len(prepared.targets)} binaries")
+    context.out.data(published.to_json(), output, text=reference)
+
+
+def show_plan(context: Context, rows: Sequence[PlannedTarget], output: str) -> None:
+    """Print which targets would be built, and where the others can be."""
+    matrix = [
+        {
+            "platform": str(row.target.platform),
+            "builder": row.target.builder,
+            "shape": row.target.shape,
+            "file": row.file,
+            "here": row.missing is None,
+            "reason": row.missing,
+        }
+        for row in rows
+    ]
+    if output != "table":
+        context.out.data({"host": str(context.platform), "targets": matrix}, output)
+        return
+    context.out.table(
+        ("platform", "builder", "file", "here"),
+        [
+            (
+                str(row.target.platform),
+                row.target.builder,
+                row.file,
+                "yes" if row.missing is None else f"no: {row.missing}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def show_built(
+    context: Context,
+    source: ProjectSource,
+    part: Part,
+    out: Path,
+    rows: Sequence[PlannedTarget],
+    output: str,
+) -> None:
+    """Print what is in ``out`` now, and the targets of other machines."""
+    if output == "table":
+        context.out.table(
+            ("platform", "file", "size", "digest"),
+            [
+                (
+                    str(target.platform),
+                    relative(out / source.project.binary_name(target.platform), context.cwd),
+                    megabytes(target.size),
+                    str(target.digest),
+                )
+                for target in part.targets
+            ],
+        )
+        return
+    value: dict[str, Any] = {
+        "component": part.component,
+        "version": part.version,
+        "commit": part.commit,
+        "targets": [
+            {**target.to_json(), "file": str(out / source.project.binary_name(target.platform))}
+            for target in part.targets
+        ],
+        "others": [
+            {"platform": str(row.target.platform), "reason": row.missing}
+            for row in rows
+            if row.missing is not None
+        ],
+    }
+    context.out.data(value, output)
+
+
+def relative(path: Path, cwd: Path) -> str:
+    """Return the path as it is shortest to type: relative below the current folder."""
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
+
+
+def megabytes(size: int) -> str:
+    """Return a size in units of 1,000,000 bytes."""
+    return f"{size / 1_000_000:.1f} MB"

@@ -1,0 +1,390 @@
+"""``add cv``, ``get cv``, ``describe cv``, ``download resource`` and ``transfer cv``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.cli.sizes import human_size, size_of
+from ocm_pkg.errors import ComponentVersionNotFoundError, FileMissingError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ocm_pkg.cli.wiring import Context
+    from ocm_pkg.model.constructor import Constructor
+    from ocm_pkg.model.descriptor import ComponentDescriptor
+    from ocm_pkg.model.published import Published, PublishedBlob
+    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+    from ocm_pkg.ports import Repository
+    from ocm_pkg.services.publish import Policy
+
+DEFAULT_REPOSITORY = "./ctf"
+CONSTRUCTOR = "component-constructor.yaml"
+POLICIES = ("abort-and-fail", "skip", "replace")
+_MAX_CONSTRUCTOR = 8 * 1024 * 1024
+
+
+@command()
+@click.option(
+    "-r",
+    "--repository",
+    metavar="REPO",
+    default=DEFAULT_REPOSITORY,
+    show_default=True,
+    help="Where the component versions go.",
+)
+@click.option(
+    "-c",
+    "--constructor",
+    metavar="FILE",
+    default=CONSTRUCTOR,
+    show_default=True,
+    help="What to make.",
+)
+@click.option(
+    "--component-version-conflict-policy",
+    "policy",
+    type=click.Choice(POLICIES),
+    default=POLICIES[0],
+    show_default=True,
+    help="If the version is there with other content.",
+)
+@click.option(
+    "--working-directory",
+    metavar="DIR",
+    help="Folder that inputs are relative to and can't leave (default: that of the constructor).",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="K=V",
+    multiple=True,
+    help="Value for ${K} in the constructor, before the environment's; version=V is also that of "
+    "a component without one.",
+)
+@click.option(
+    "--max-input-size",
+    metavar="SIZE",
+    default="16GiB",
+    show_default=True,
+    help="Largest content of one input.",
+)
+@dry_run_option()
+@output_option("table", "json", "yaml")
+def add_cv(
+    context: Context,
+    repository: str,
+    constructor: str,
+    policy: Policy,
+    working_directory: str | None,
+    settings: Sequence[str],
+    max_input_size: str,
+    dry_run: bool,
+    output: str,
+) -> None:
+    """Make component versions from a constructor and store them."""
+    from ocm_pkg.fs.inputs import Workplace
+    from ocm_pkg.model.reference import RepositorySpec
+    from ocm_pkg.services.construct import construct
+    from ocm_pkg.services.publish import publish
+
+    spec = RepositorySpec.parse(repository)
+    path = context.cwd / constructor
+    if path.is_dir():
+        path, constructor = path / CONSTRUCTOR, str(Path(constructor) / CONSTRUCTOR)
+    parsed, locate = _read_constructor(context, path, constructor, settings)
+    folder = context.cwd / working_directory if working_directory else path.parent
+    if not folder.is_dir():
+        raise FileMissingError(f"the folder {folder} does not exist", hint="--working-directory")
+    target = context.repository(spec, create=True)
+    with context.scratch(spec) as scratch:
+        workplace = Workplace(folder, scratch, size_of(max_input_size), keep=not dry_run)
+        made = construct(parsed, workplace, resolve=target.get, locate=locate)
+        store = partial(publish, repository=target, source=str(spec), policy=policy)
+        # All conflicts come before anything is written.
+        published = [store(one.descriptor, one.contents, dry_run=True) for one in made]
+        if not dry_run:
+            report = _reporter(context)
+            published = [store(one.descriptor, one.contents, report=report) for one in made]
+    _show_published(context, published, dry_run=dry_run, output=output)
+
+
+def _read_constructor(
+    context: Context, path: Path, name: str, settings: Sequence[str]
+) -> tuple[Constructor, Callable[[Sequence[str | int]], str]]:
+    """Return the constructor, and what tells where a part of it is."""
+    from ocm_pkg.fs.blob import FileBlob, read_all
+    from ocm_pkg.model import yamltext
+    from ocm_pkg.model.constructor import parse_constructor
+
+    data = read_all(FileBlob(path), _MAX_CONSTRUCTOR, name)
+    variables = {key: value for key, value in context.environ.items() if key != "version"}
+    parsed = parse_constructor(data, name=name, variables=variables | _settings(settings))
+    document = yamltext.load(data, name=name)
+
+    def locate(member: Sequence[str | int]) -> str:
+        is_list = isinstance(document.value, dict) and "components" in document.value
+        line, column = document.position(member if is_list else member[2:])
+        return f"{name}:{line}:{column}"
+
+    return parsed, locate
+
+
+def _settings(texts: Sequence[str]) -> dict[str, str]:
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not key or not equals:
+            raise UsageError(f"--set {text!r} is no setting", hint="write --set NAME=VALUE")
+        settings[key] = value
+    return settings
+
+
+def _reporter(context: Context) -> Callable[[PublishedBlob], None]:
+    return lambda blob: context.out.step(
+        f"{blob.state:7}  {str(blob.digest)[:19]}  {human_size(blob.size)}"
+    )
+
+
+def _show_published(
+    context: Context, published: Sequence[Published], *, dry_run: bool, output: str
+) -> None:
+    """Print one object for one component version, a list for several."""
+    values = [one.to_json() for one in published]
+    lines = []
+    for one in published:
+        what = f"{one.repository}//{one.component}:{one.version}"
+        context.out.step(_outcome(one, dry_run=dry_run))
+        lines.append(f"{what}  {one.digest}")
+    context.out.data(values[0] if len(values) == 1 else values, output, text="\n".join(lines))
+
+
+def _outcome(one: Published, *, dry_run: bool) -> str:
+    name = f"{one.component}:{one.version}"
+    if not one.written:
+        return f"{name} is there already"
+    return f"{name} would be stored" if dry_run else f"{name} is stored"
+
+
+def _reference(text: str) -> tuple[ComponentRef, RepositorySpec]:
+    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+
+    reference = ComponentRef.parse(text)
+    return reference, reference.repository or RepositorySpec.parse(DEFAULT_REPOSITORY)
+
+
+def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str, str]:
+    """Return repository, component and version of a reference; without a version the newest."""
+    reference, spec = _reference(text)
+    if reference.component is None:
+        raise UsageError(
+            f"{text} names a repository, and a component version is wanted",
+            hint="write REPOSITORY//COMPONENT:VERSION",
+        )
+    repository = context.repository(spec, **options)
+    version = reference.version or next(iter(_versions(repository, reference.component, spec)))
+    return repository, reference.component, version
+
+
+def _versions(repository: Repository, component: str, spec: RepositorySpec) -> Sequence[str]:
+    versions = repository.versions(component)
+    if not versions:
+        raise ComponentVersionNotFoundError(
+            f"{spec} has no version of {component}",
+            hint=f"ocm-pkg get cv {spec} lists what is there",
+        )
+    return versions
+
+
+@command()
+@click.argument("ref")
+@click.option(
+    "--recursive", is_flag=True, help="Also what it refers to, directly and further down."
+)
+@output_option("table", "json", "yaml", "ndjson", "tree")
+def get_cv(context: Context, ref: str, recursive: bool, output: str) -> None:
+    """Print component versions: one, all of a component, or all of a repository."""
+    from ocm_pkg.store.closure import closure
+
+    reference, spec = _reference(ref)
+    repository = context.repository(spec)
+    keys = _keys(repository, reference, spec)
+    found: dict[tuple[str, str], ComponentDescriptor] = {}
+    for component, version in keys:
+        if recursive:
+            for descriptor in reversed(closure(repository, component, version)):
+                found.setdefault((descriptor.name, descriptor.version), descriptor)
+        else:
+            found[component, version] = repository.get(component, version)
+    values = [descriptor.to_json() for descriptor in found.values()]
+    if output == "table":
+        rows = [(one.name, one.version, _provider_name(one)) for one in found.values()]
+        context.out.table(("component", "version", "provider"), rows)
+    else:
+        context.out.data(values, output, text=lambda: "\n".join(_tree(keys, found)))
+
+
+def _keys(
+    repository: Repository, reference: ComponentRef, spec: RepositorySpec
+) -> list[tuple[str, str]]:
+    if reference.component is not None:
+        if reference.version is not None:
+            return [(reference.component, reference.version)]
+        versions = _versions(repository, reference.component, spec)
+        return [(reference.component, version) for version in versions]
+    from ocm_pkg.store.repository import ComponentRepository, StoredComponents
+
+    store: Any = repository.store if isinstance(repository, ComponentRepository) else None
+    if not hasattr(store, "repositories"):
+        raise UsageError(
+            f"{spec} can't list its components", hint="write REPOSITORY//COMPONENT[:VERSION]"
+        )
+    names = StoredComponents(store).components()
+    return [(name, version) for name in names for version in repository.versions(name)]
+
+
+def _provider_name(descriptor: ComponentDescriptor) -> str:
+    from ocm_pkg.model.jsontext import parse_json
+
+    text = descriptor.component.provider
+    if text.startswith("{"):
+        value = parse_json(text, name="provider")
+        if isinstance(value, dict) and isinstance(value.get("name"), str):
+            return str(value["name"])
+    return text
+
+
+def _tree(
+    keys: Sequence[tuple[str, str]], found: Mapping[tuple[str, str], ComponentDescriptor]
+) -> list[str]:
+    """Return component versions with their elements; what was not fetched is named only."""
+    lines: list[str] = []
+    for key in keys:
+        lines.append(f"{key[0]}:{key[1]}")
+        _branch(found[key], found, "", lines)
+    return lines
+
+
+def _branch(
+    descriptor: ComponentDescriptor,
+    found: Mapping[tuple[str, str], ComponentDescriptor],
+    indent: str,
+    lines: list[str],
+) -> None:
+    from ocm_pkg.errors import escaped
+    from ocm_pkg.model.identity import show
+
+    component = descriptor.component
+    entries: list[tuple[str, ComponentDescriptor | None]] = [
+        (f"{one.type} {show(one.identity)}", None) for one in component.resources
+    ]
+    entries += [(f"source {one.type} {show(one.identity)}", None) for one in component.sources]
+    for reference in component.component_references:
+        key = (reference.component_name, reference.version)
+        entries.append((f"{reference.name} -> {key[0]}:{key[1]}", found.get(key)))
+    for index, (text, child) in enumerate(entries):
+        is_last = index == len(entries) - 1
+        lines.append(f"{indent}{'└─ ' if is_last else '├─ '}{escaped(text)}")
+        if child is not None:
+            _branch(child, found, indent + ("   " if is_last else "│  "), lines)
+
+
+@command()
+@click.argument("ref")
+@output_option("text", "json", "yaml")
+def describe_cv(context: Context, ref: str, output: str) -> None:
+    """Describe one component version for people (default: the newest)."""
+    from ocm_pkg.cli.description import description, description_text
+
+    repository, component, version = _one(context, ref)
+    value = description(repository.get(component, version), repository)
+    context.out.data(value, output, text=lambda: description_text(value))
+
+
+@command()
+@click.argument("ref")
+@click.option(
+    "--identity",
+    "identities",
+    metavar="K=V,...",
+    multiple=True,
+    required=True,
+    help="Which resource: name=..., and as many other attributes as it takes.",
+)
+@click.option(
+    "--output",
+    "-O",
+    "output_file",
+    metavar="FILE",
+    help="Where to write it (default: a file called like the resource, here).",
+)
+def download_resource(
+    context: Context, ref: str, identities: Sequence[str], output_file: str | None
+) -> None:
+    """Write a resource to a file; the file appears only if every byte is as promised."""
+    from ocm_pkg.model.identity import parse
+    from ocm_pkg.services.download import download
+
+    repository, component, version = _one(context, ref)
+    done = download(
+        component,
+        version,
+        parse(identities),
+        repository=repository,
+        output=context.cwd / (output_file or "."),
+    )
+    context.out.step(f"{done.digest}  {human_size(done.size)}")
+    context.out.line(str(done.path))
+
+
+@command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@click.option(
+    "--recursive", is_flag=True, help="Also what it refers to, directly and further down."
+)
+@click.option(
+    "--copy-resources",
+    is_flag=True,
+    help="Refuse if any content is outside the source: it can't be copied by value yet.",
+)
+@click.option("--replace", is_flag=True, help="Replace what is there with other content.")
+@click.option(
+    "--prefer-plugins", is_flag=True, help="Open both repositories through plugins where possible."
+)
+@dry_run_option()
+@output_option("table", "json", "yaml")
+def transfer_cv(
+    context: Context,
+    source: str,
+    destination: str,
+    *,
+    prefer_plugins: bool,
+    output: str,
+    **choices: Any,  # noqa: ANN401 - the flags that the service takes as they are
+) -> None:
+    """Copy component versions from one repository to another, signatures kept."""
+    from ocm_pkg.services.transfer import transfer
+
+    target, spec = _reference(destination)
+    if target.component is not None:
+        raise UsageError(
+            f"{destination} names a component, and a repository is wanted",
+            hint=f"write {spec}: the component keeps its name and version",
+        )
+    origin, component, version = _one(context, source, prefer_plugins=prefer_plugins)
+    published = transfer(
+        component,
+        version,
+        source=origin,
+        destination=context.repository(spec, create=True, prefer_plugins=prefer_plugins),
+        repository=str(spec),
+        report=_reporter(context),
+        **choices,
+    )
+    _show_published(context, published, dry_run=choices["dry_run"], output=output)

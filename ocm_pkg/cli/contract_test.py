@@ -1,0 +1,97 @@
+"""``test``: a plugin's binary goes through the contract, with timings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ocm_pkg.cli.options import command, output_option
+from ocm_pkg.errors import FileMissingError, PluginCallError
+
+if TYPE_CHECKING:
+    from ocm_pkg.cli.wiring import Context
+    from ocm_pkg.plugin.contract_run import Check
+
+
+@command()
+@click.argument("plugin", metavar="[FILE|NAME]", required=False)
+@click.option(
+    "--replay",
+    "session",
+    type=click.Path(path_type=Path),
+    metavar="SESSION",
+    help="Send the requests of a recorded session, and compare the answers.",
+)
+@output_option("table", "json", "yaml")
+def test(context: Context, plugin: str | None, session: Path | None, output: str) -> None:
+    """Run a plugin through the contract: capabilities, start, health, calls, shutdown, idle exit.
+
+    FILE is an executable, NAME an installed plugin; without either it is what this project's
+    build left in dist for this machine.
+    """
+    from ocm_pkg.plugin.contract_run import replay, run_contract
+
+    file = _file(context, plugin)
+    if session is None:
+        checks = run_contract(file, environment=context.environ)
+    else:
+        from ocm_pkg.plugin.recording import read_session
+
+        exchanges = read_session(context.cwd / session)
+        checks = replay(file, exchanges, environment=context.environ)
+    failed = [check for check in checks if check.result == "failed"]
+    if output == "table":
+        columns = ("check", "result", "ms", "detail")
+        context.out.table(
+            columns, [(one.check, one.result, f"{one.ms:.1f}", one.detail) for one in checks]
+        )
+    else:
+        context.out.data(_report(file, checks, failed=bool(failed)), output)
+    if failed:
+        error = PluginCallError(
+            f"{file.name} fails {len(failed)} of {len(checks)} checks: "
+            + ", ".join(check.check for check in failed),
+            hint="see each check's detail, and the plugin's own log with --loglevel debug",
+        )
+        error.shown = output != "table"
+        raise error
+
+
+def _report(file: Path, checks: list[Check], *, failed: bool) -> dict[str, object]:
+    return {
+        "plugin": file.name,
+        "result": "failed" if failed else "ok",
+        "checks": [check.to_json() for check in checks],
+    }
+
+
+def _file(context: Context, plugin: str | None) -> Path:
+    """Return the file that is meant: a path, a file here, an installed plugin, or the build's."""
+    if plugin is None:
+        return _built(context)
+    named = context.cwd / plugin
+    if "/" in plugin or named.is_file():
+        if not named.exists():
+            raise FileMissingError(f"{named} does not exist", hint="check the path")
+        return named
+    return context.manager().path_of(plugin)
+
+
+def _built(context: Context) -> Path:
+    from ocm_pkg.model.project import parse_project, parse_pyproject
+
+    for name, parse in (("ocm-pkg.yaml", parse_project), ("pyproject.toml", parse_pyproject)):
+        path = context.cwd / name
+        if path.is_file():
+            project = parse(path.read_bytes(), name=name)
+            built = context.cwd / "dist" / project.binary_name(context.platform)
+            if built.is_file():
+                return built
+            raise FileMissingError(
+                f"{built} does not exist", hint="build it: ocm-pkg build; or name another file"
+            )
+    raise FileMissingError(
+        "no plugin to test: there is no ocm-pkg.yaml here", hint="ocm-pkg test FILE"
+    )

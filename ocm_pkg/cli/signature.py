@@ -1,0 +1,362 @@
+"""``key``, ``hash cv``, ``sign cv`` and ``verify cv``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocm_pkg.cli.wiring import Context
+    from ocm_pkg.services.sign import Signed
+    from ocm_pkg.services.verify import Verification
+    from ocm_pkg.signing.form import Request
+    from ocm_pkg.signing.keys import SigningKey
+    from ocm_pkg.signing.trust import Signer
+
+_FILE = click.Path(path_type=Path)
+_READERS = 4
+
+
+def _normalisation_option(default: str | None, text: str) -> Callable[..., Any]:
+    def named(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+        from ocm_pkg.model.normalise import ALGORITHMS
+
+        known = {form: name for name in ALGORITHMS for form in (name, name.rpartition("/")[2])}
+        if value is None:
+            return None
+        if value in known:
+            return known[value]
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(ALGORITHMS)}")
+
+    return click.option(
+        "--normalisation",
+        metavar="jsonNormalisation/[v1|v2|v3|v4alpha1]",
+        default=default,
+        show_default=True,
+        callback=named,
+        help=text,
+    )
+
+
+def _hash_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--hash",
+        "hash_algorithm",
+        type=click.Choice(["SHA-256", "SHA-512"]),
+        default="SHA-256",
+        show_default=True,
+        help="Hash of the normalised descriptor.",
+    )
+
+
+@command()
+@click.argument("ref")
+@_normalisation_option("jsonNormalisation/v4alpha1", "How the descriptor is normalised.")
+@_hash_option()
+@click.option("--actual", is_flag=True, help="Print the normalised bytes, exactly.")
+@output_option("text", "json", "yaml")
+def hash_cv(
+    context: Context,
+    ref: str,
+    normalisation: str,
+    hash_algorithm: str,
+    actual: bool,
+    output: str,
+) -> None:
+    """Print the digest of component version REF that a signature covers."""
+    from ocm_pkg.model.digest import algorithm_of, digest_of
+    from ocm_pkg.model.normalise import normalise
+
+    _spec, _repository, descriptor = context.component_version(ref)
+    normalised = normalise(descriptor, normalisation)
+    digest = digest_of(normalised, algorithm_of(hash_algorithm))
+    if actual and output == "text":
+        context.out.raw(normalised)
+        return
+    value = {
+        "component": descriptor.name,
+        "version": descriptor.version,
+        "normalisation": normalisation,
+        "hash": digest.ocm_algorithm,
+        "digest": digest.hex,
+    }
+    if actual:
+        value["normalised"] = normalised.decode()
+    context.out.data(value, output, text=digest.hex)
+
+
+@command()
+@click.argument("name", default="default")
+@click.option("--out", type=_FILE, metavar="DIR", help="Folder (default: your keys folder).")
+@dry_run_option()
+@output_option("text", "json", "yaml")
+def key_new(context: Context, name: str, out: Path | None, dry_run: bool, output: str) -> None:
+    """Make a key pair: NAME.private.pem and NAME.public.pem (RSA, 3072 bits)."""
+    from ocm_pkg.signing.keys import generate_key, new_paths
+
+    folder = context.cwd / out if out else context.keys_folder
+    private, public = new_paths(folder, name)
+    value = {"name": name, "private": str(private), "public": str(public)}
+    text = f"private key: {private}\npublic key:  {public}"
+    if not dry_run:
+        value["fingerprint"] = generate_key(folder, name).fingerprint
+        text = f"{value['fingerprint']}\n{text}"
+    context.out.data(value, output, text=text)
+
+
+@command()
+@output_option("table", "json", "yaml")
+def key_list(context: Context, output: str) -> None:
+    """List the keys of your keys folder."""
+    from ocm_pkg.signing.keys import stored_keys
+
+    folder = context.keys_folder
+    found = stored_keys(folder)
+    if output == "table":
+        if not found:
+            context.out.step(f"no keys in {folder}; make one with: ocm-pkg key new")
+            return
+        rows = [
+            (key.name, str(key.bits), "yes" if key.has_private else "no", key.fingerprint)
+            for key in found
+        ]
+        context.out.table(("name", "bits", "private", "fingerprint"), rows)
+        return
+    values = [
+        {
+            "name": key.name,
+            "bits": key.bits,
+            "private": key.has_private,
+            "public": str(key.public_path),
+            "fingerprint": key.fingerprint,
+        }
+        for key in found
+    ]
+    context.out.data(values, output)
+
+
+@command()
+@click.argument("name", default="default")
+def key_export(context: Context, name: str) -> None:
+    """Print the public key NAME of your keys folder, to give to those who verify."""
+    from ocm_pkg.signing.keys import export_key
+
+    context.out.raw(export_key(context.keys_folder, name))
+
+
+@command()
+@click.argument("ref")
+@click.option(
+    "--key", type=_FILE, metavar="FILE", help="Private key (default: your key `default`)."
+)
+@click.option("--password-file", type=_FILE, metavar="FILE", help="Password of the private key.")
+@click.option(
+    "--signature", "name", default="default", show_default=True, metavar="NAME", help="Its name."
+)
+@click.option(
+    "--algorithm",
+    type=click.Choice(["RSASSA-PSS", "RSASSA-PKCS1-V1_5"]),
+    help="Default: what most tools verify.",
+)
+@click.option("--encoding", type=click.Choice(["plain", "pem"]), help="pem carries certificates.")
+@click.option("--chain", type=_FILE, metavar="FILE", help="Certificates, the signer's own first.")
+@_normalisation_option(None, "Default: what most tools verify.")
+@_hash_option()
+@click.option("--force", is_flag=True, help="Replace a signature of that name.")
+@dry_run_option()
+@output_option("text", "json", "yaml")
+def sign_cv(
+    context: Context,
+    ref: str,
+    key: Path | None,
+    password_file: Path | None,
+    encoding: str | None,
+    chain: Path | None,
+    force: bool,
+    dry_run: bool,
+    output: str,
+    **wanted: Any,  # noqa: ANN401
+) -> None:
+    """Sign component version REF where it is.
+
+    Missing digests are completed. The form is the one that both reference tools verify, if the
+    descriptor allows it; the command says which one it took and why.
+    """
+    from ocm_pkg.services.sign import sign
+
+    request = _request(context, encoding, chain, wanted)
+    loaded = _private_key(context, key, password_file)
+    _spec, repository, descriptor = context.component_version(ref)
+    signed = sign(
+        repository=repository,
+        descriptor=descriptor,
+        key=loaded,
+        now=context.now(),
+        request=request,
+        force=force,
+        dry_run=dry_run,
+    )
+    _show_signed(context, signed, loaded.fingerprint, output, dry_run=dry_run)
+
+
+def _request(
+    context: Context, encoding: str | None, chain: Path | None, wanted: dict[str, Any]
+) -> Request:
+    from ocm_pkg.signing.form import Request
+    from ocm_pkg.signing.keys import load_certificates
+
+    if encoding == "pem" and chain is None:
+        raise UsageError(
+            "a PEM signature carries certificates, and none were given",
+            hint="give the signer's certificate and the intermediates with --chain FILE",
+        )
+    if encoding == "plain" and chain is not None:
+        raise UsageError(
+            "a plain signature cannot carry certificates", hint="leave out --chain or --encoding"
+        )
+    certificates = load_certificates(context.cwd / chain) if chain else ()
+    return Request(
+        wanted["name"],
+        wanted["algorithm"],
+        wanted["normalisation"],
+        wanted["hash_algorithm"],
+        certificates,
+    )
+
+
+def _private_key(context: Context, key: Path | None, password_file: Path | None) -> SigningKey:
+    from ocm_pkg.signing.keys import load_private_key, read_password
+
+    password = read_password(context.cwd / password_file) if password_file else None
+    path = context.cwd / key if key else context.keys_folder / "default.private.pem"
+    loaded = load_private_key(path, password)
+    for warning in loaded.warnings:
+        context.out.warn(warning)
+    return loaded
+
+
+def _show_signed(
+    context: Context, signed: Signed, fingerprint: str, output: str, *, dry_run: bool
+) -> None:
+    form, signature = signed.form, signed.signature
+    for what in signed.completed:
+        context.out.step(f"completed the digest of {what}")
+    how = f"{form.algorithm} over {form.normalisation}"
+    if form.both_tools:
+        context.out.step(f"{how}: both reference tools verify this")
+    else:
+        context.out.step(f"{how}: one of the reference tools (v1, v2) cannot verify this")
+    for note in form.notes:
+        context.out.step(f"  {note}")
+    value = {
+        "component": signed.descriptor.name,
+        "version": signed.descriptor.version,
+        "signature": signature.name,
+        "algorithm": form.algorithm,
+        "mediaType": signature.signature.media_type,
+        "normalisation": form.normalisation,
+        "hash": signature.digest.hash_algorithm,
+        "digest": signature.digest.value,
+        "fingerprint": fingerprint,
+        "bothTools": form.both_tools,
+        "notes": list(form.notes),
+        "completed": list(signed.completed),
+        "written": not dry_run,
+    }
+    verb = "would sign" if dry_run else "signed"
+    text = f"{verb} {signed.descriptor.name}:{signed.descriptor.version} as {signature.name!r}"
+    context.out.data(value, output, text=f"{text} with key {fingerprint}")
+
+
+@command()
+@click.argument("ref")
+@click.option("--key", "keys", type=_FILE, metavar="FILE", multiple=True, help="Public key.")
+@click.option("--ca", "roots", type=_FILE, metavar="FILE", multiple=True, help="Root certificate.")
+@click.option(
+    "--signature", "names", metavar="NAME", multiple=True, help="Verify this one (default: all)."
+)
+@click.option(
+    "--level",
+    type=click.Choice(["signature", "content"]),
+    default="content",
+    show_default=True,
+    help="How far to look: content reads every resource.",
+)
+@click.option("--skip-external", is_flag=True, help="Skip content that is not in the repository.")
+@output_option("table", "json", "yaml")
+def verify_cv(
+    context: Context,
+    ref: str,
+    keys: Sequence[Path],
+    roots: Sequence[Path],
+    names: Sequence[str],
+    level: str,
+    skip_external: bool,
+    output: str,
+) -> None:
+    """Verify the signatures of component version REF, then the bytes of all its resources.
+
+    Without --key and --ca the public keys of your keys folder are the trusted ones.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ocm_pkg.services.verify import inspect
+
+    trust = context.trust(keys, roots)
+    _spec, repository, descriptor = context.component_version(ref)
+    with ThreadPoolExecutor(_READERS, "verify") as executor:
+        found = inspect(
+            repository=repository,
+            descriptor=descriptor,
+            trust=trust,
+            now=context.now(),
+            names=names or None,
+            level=level,
+            skip_external=skip_external,
+            executor=executor,
+        )
+    _show_verification(context, found, output)
+
+
+def _show_verification(context: Context, found: Verification, output: str) -> None:
+    from ocm_pkg.cli.output import error_object
+
+    value: dict[str, Any] = {
+        "component": found.component,
+        "version": found.version,
+        "result": found.result,
+        "checks": [
+            {"check": check.check, "result": check.result, "detail": check.detail}
+            for check in found.checks
+        ],
+        "signatures": [_signer(signer) for signer in found.signatures],
+    }
+    if found.error is not None:
+        value["error"] = error_object(found.error)
+    if output == "table":
+        rows = [(check.check, check.result, check.detail) for check in found.checks]
+        context.out.table(("check", "result", "detail"), rows)
+    else:
+        context.out.data(value, output)
+    if found.error is not None:
+        found.error.shown = output == "json"
+        raise found.error
+    context.out.step(f"{found.component}:{found.version} is verified")
+
+
+def _signer(signer: Signer) -> dict[str, str]:
+    return {
+        "name": signer.name,
+        "algorithm": signer.algorithm,
+        "normalisation": signer.normalisation,
+        "digest": str(signer.digest),
+        "fingerprint": signer.fingerprint,
+        "signer": signer.trusted_as,
+    }

@@ -1,0 +1,49 @@
+"""Checks a typed object against the JSON schema that a plugin gave for its type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ocm_pkg.errors import InvalidDocumentError, PluginProtocolError, escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ocm_pkg.contract.capabilities import Kind
+    from ocm_pkg.plugin.registry import ExternalPlugin
+
+
+def check_spec(plugin: ExternalPlugin, kind: Kind, type_name: str, spec: Mapping[str, Any]) -> None:
+    """Raise ``InvalidDocumentError`` if the plugin's schema for ``type_name`` refuses ``spec``.
+
+    A plugin without a schema takes everything. ``PluginProtocolError`` if the schema itself is
+    wrong, or refers to another document: none is ever fetched.
+    """
+    entry = plugin.capabilities.find(kind, type_name)
+    if entry is not None and entry.schema:
+        _check(plugin.label, entry.schema, spec)
+
+
+def _check(plugin: str, schema: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    # Costs 100 ms to import, which only a plugin that gave a schema is worth.
+    from jsonschema.exceptions import SchemaError, ValidationError
+    from jsonschema.validators import Draft202012Validator, validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    try:
+        cls = validator_for(schema, default=Draft202012Validator)
+        cls.check_schema(dict(schema))
+        # An empty registry: without one, references would be fetched from the network.
+        cls(schema, registry=Registry()).validate(dict(spec))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.absolute_path) or "it"
+        raise InvalidDocumentError(
+            f"plugin {plugin} does not take this {escaped(str(spec.get('type')), 100)}: "
+            f"{escaped(where, 200)}: {escaped(error.message, 300)}",
+            hint="see the schema: ocm-pkg plugin capabilities NAME -o json",
+        ) from error
+    except (SchemaError, Unresolvable, RecursionError, ValueError) as error:
+        raise PluginProtocolError(
+            f"plugin {plugin} gave a JSON schema that cannot be used: {escaped(str(error), 200)}"
+        ) from error

@@ -1,0 +1,240 @@
+"""Build a project: the binaries of its targets, and a report of what was built."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import wait
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, UnsupportedTargetError
+from ocm_pkg.fs.atomic import FolderLock, make_folder, staged_folder, write_file
+from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all
+from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.model.part import FILE_NAME, BuiltTarget, Part
+from ocm_pkg.ports import BuildJob
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor, Future
+    from pathlib import Path
+
+    from ocm_pkg.model.digest import Digest
+    from ocm_pkg.model.platform import Platform
+    from ocm_pkg.model.project import PluginProject, Target
+    from ocm_pkg.ports import Builder, BuiltBinary, FailPoint
+
+LOG_FOLDER = "logs"
+MAX_PART = 4 * 1024 * 1024
+_LOCK_TIMEOUT = 60.0
+_MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTarget:
+    """A target, the file it will be, and why this machine can't build it (None: it can)."""
+
+    target: Target
+    file: str
+    missing: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is built, as the report says it."""
+
+    project: PluginProject
+    folder: Path
+    version: str
+    commit: str | None
+    config: Digest
+    lock: Digest | None
+
+
+def plan(
+    project: PluginProject,
+    *,
+    host: Platform,
+    builders: Mapping[str, Builder],
+    only: Sequence[Platform] = (),
+) -> tuple[PlannedTarget, ...]:
+    """Return the targets to build, in the order of the project file; all, or ``only`` some.
+
+    Raises ``UnsupportedTargetError`` for a platform in ``only`` that the project has no target
+    for, or that this machine can't build.
+    """
+    for platform in only:
+        if project.target(platform) is None:
+            raise UnsupportedTargetError(
+                f"the project has no target {platform}",
+                hint=f"add it to targets; there are {', '.join(_names(project.targets))}",
+            )
+    rows = tuple(
+        PlannedTarget(
+            target,
+            project.binary_name(target.platform),
+            builders[target.builder].missing(target, host),
+        )
+        for target in project.targets
+        if not only or target.platform in only
+    )
+    for row in rows:
+        if only and row.missing is not None:
+            raise UnsupportedTargetError(
+                f"{row.target.platform} cannot be built here: {row.missing}",
+                hint="build it on such a machine, or use the builder command or prebuilt",
+            )
+    return rows
+
+
+def build(
+    sources: Sources,
+    *,
+    targets: Sequence[Target],
+    out: Path,
+    builders: Mapping[str, Builder],
+    executor: Executor,
+    done: Callable[[BuiltTarget], None] | None = None,
+    fail_point: FailPoint | None = None,
+) -> Part:
+    """Build ``targets`` at the same time, as ``executor`` allows; return the report.
+
+    Binaries and ``part.json`` appear in ``out`` when all are built; if one fails, ``out`` stays
+    as it was, but for the logs in ``out/logs``. What ``out`` has of other targets, built earlier
+    from the same sources, stays in the report. ``done`` is called for each binary that is in its
+    place, in the order of ``targets``.
+    """
+    make_folder(out)
+    make_folder(out / LOG_FOLDER)
+    with staged_folder(out) as staged:
+        jobs = [_job(sources, target, staged, out) for target in targets]
+        binaries = _run(jobs, builders, executor)
+        for binary in binaries:
+            _check_size(sources.project, binary)
+        with FolderLock(out, _LOCK_TIMEOUT):
+            built = []
+            for job, binary in zip(jobs, binaries, strict=True):
+                built.append(_commit(job, binary, out, fail_point))
+                if done is not None:
+                    done(built[-1])
+            part = _part(sources, built, out)
+            write_file(out / FILE_NAME, part.encode(), fail_point=fail_point)
+    return part
+
+
+def _job(sources: Sources, target: Target, staged: Path, out: Path) -> BuildJob:
+    name = sources.project.binary_name(target.platform)
+    work = staged / f"work-{name}"
+    with storage_errors(f"making {work}", staged):
+        work.mkdir()
+    return BuildJob(
+        project=sources.project,
+        target=target,
+        folder=sources.folder,
+        output=staged / name,
+        work=work,
+        log=out / LOG_FOLDER / f"{name}.log",
+    )
+
+
+def _run(
+    jobs: Sequence[BuildJob], builders: Mapping[str, Builder], executor: Executor
+) -> list[BuiltBinary]:
+    """Return one binary per job; raise the error of the one that failed, or of all together."""
+    futures: list[Future[BuiltBinary]] = [
+        executor.submit(builders[job.target.builder].build, job) for job in jobs
+    ]
+    try:
+        wait(futures)
+    finally:
+        for future in futures:
+            future.cancel()
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if not errors:
+        return [future.result() for future in futures]
+    known = [error for error in errors if isinstance(error, OcmPkgError)]
+    if len(errors) == 1 or len(known) < len(errors):
+        raise next((error for error in errors if error not in known), errors[0])
+    raise BuildError(
+        f"{len(errors)} of {len(jobs)} targets failed",
+        hint="build one of them with --target to see the whole error",
+        detail=[line for error in known for line in _summary(error)],
+    ) from ExceptionGroup("builds failed", known)
+
+
+def _summary(error: OcmPkgError) -> list[str]:
+    return [f"{error.code}: {error.message}", *([f"  fix: {error.hint}"] if error.hint else [])]
+
+
+def _check_size(project: PluginProject, binary: BuiltBinary) -> None:
+    limit, size = project.require.size_mb, binary.path.stat().st_size
+    if limit is not None and size > limit * _MEGABYTE:
+        raise BuildError(
+            f"the binary for {binary.platform} has {size / _MEGABYTE:.1f} MB, more than the"
+            f" {limit:g} MB that require.size-mb allows",
+            hint="exclude modules under build.exclude, or raise the limit",
+        )
+
+
+def _commit(
+    job: BuildJob, binary: BuiltBinary, out: Path, fail_point: FailPoint | None
+) -> BuiltTarget:
+    """Put a binary in its place; return its entry of the report."""
+    copied = []
+    blob = FileBlob(binary.path)
+
+    def copy(stream: BinaryIO) -> None:
+        copied.append(copy_blob(blob, stream))
+
+    write_file(out / job.output.name, copy, 0o755, fail_point=fail_point)
+    with storage_errors(f"removing {job.work}", job.work.parent):
+        shutil.rmtree(job.work)
+    digest, size = copied[0]
+    return BuiltTarget(
+        platform=binary.platform,
+        digest=digest,
+        size=size,
+        shape=binary.shape,
+        builder=job.target.builder,
+        glibc=binary.glibc,
+        tools=binary.tools,
+    )
+
+
+def _part(sources: Sources, built: Sequence[BuiltTarget], out: Path) -> Part:
+    project = sources.project
+    part = Part(
+        component=project.component,
+        version=sources.version,
+        commit=sources.commit,
+        config=sources.config,
+        lock=sources.lock,
+        targets=tuple(built),
+    )
+    earlier = [
+        target
+        for target in _earlier(part, out)
+        if target.platform not in {new.platform for new in built}
+        and (out / project.binary_name(target.platform)).is_file()
+    ]
+    targets = sorted([*earlier, *built], key=lambda target: target.platform)
+    return Part(part.component, part.version, part.commit, part.config, part.lock, tuple(targets))
+
+
+def _earlier(part: Part, out: Path) -> tuple[BuiltTarget, ...]:
+    """Return what an earlier report has of the same sources; nothing if it is of others."""
+    if not (out / FILE_NAME).is_file():
+        return ()
+    try:
+        data = read_all(FileBlob(out / FILE_NAME), MAX_PART, FILE_NAME)
+        earlier = Part.parse(data, name=FILE_NAME)
+    except InvalidDocumentError:
+        return ()
+    same = (earlier.component, earlier.version, earlier.commit, earlier.config, earlier.lock) == (
+        (part.component, part.version, part.commit, part.config, part.lock)
+    )
+    return earlier.targets if same else ()
+
+
+def _names(targets: Sequence[Target]) -> list[str]:
+    return [str(target.platform) for target in targets]

@@ -1,0 +1,224 @@
+"""Turn a constructor and the files beside it into descriptors and their content.
+
+Digests are complete afterwards: of all content, and of every component version that is referred to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ocm_pkg.errors import (
+    ComponentVersionNotFoundError,
+    DigestMismatchError,
+    InvalidDocumentError,
+    OcmPkgError,
+)
+from ocm_pkg.fs.inputs import FILE_MEDIA_TYPE, Inputs
+from ocm_pkg.model.access import AccessSpec
+from ocm_pkg.model.descriptor import ComponentDescriptor
+from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
+from ocm_pkg.model.normalise import normalise
+from ocm_pkg.model.published import NORMALISATION, component_digest
+from ocm_pkg.store.digester import digest_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocm_pkg.fs.inputs import Workplace
+    from ocm_pkg.model.constructor import (
+        Constructor,
+        ConstructorComponent,
+        ConstructorReference,
+        ConstructorResource,
+        ConstructorSource,
+        InputSpec,
+        Provider,
+    )
+    from ocm_pkg.ports import Blob
+    from ocm_pkg.store.copying import Contents, ElementKey
+
+    Key: TypeAlias = tuple[str, str]
+    Locate: TypeAlias = Callable[[Sequence[str | int]], str]
+    Resolve: TypeAlias = Callable[[str, str], ComponentDescriptor]
+
+_EMPTY: tuple[object, ...] = ([], {}, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Constructed:
+    """A component version that is ready to be published.
+
+    ``contents`` has a blob with digest and size for each element that has an input.
+    """
+
+    descriptor: ComponentDescriptor
+    contents: Contents
+
+
+def construct(
+    constructor: Constructor,
+    workplace: Workplace,
+    *,
+    resolve: Resolve | None = None,
+    locate: Locate | None = None,
+) -> tuple[Constructed, ...]:
+    """Return the component versions of a constructor, those that others refer to first.
+
+    ``resolve`` returns a component version that is referred to and isn't in the constructor; each
+    reference gets the digest of what it refers to. ``locate`` returns ``FILE:LINE:COLUMN`` of a
+    path in the constructor, for errors. Raises ``FileMissingError``; ``InvalidDocumentError`` for
+    an input outside the folder, that is no file or folder, or of a type that needs a plugin;
+    ``UsageError`` for a folder that can't be packed; ``LocalStorageError``;
+    ``ComponentVersionNotFoundError`` and ``DigestMismatchError`` for a reference.
+    """
+    return _Construction(constructor, workplace, resolve, locate).run()
+
+
+class _Construction:
+    def __init__(
+        self,
+        constructor: Constructor,
+        workplace: Workplace,
+        resolve: Resolve | None,
+        locate: Locate | None,
+    ) -> None:
+        self._components = {(one.name, one.version): one for one in constructor.components}
+        self._place = {key: index for index, key in enumerate(self._components)}
+        self._inputs = Inputs(workplace)
+        self._resolve = resolve
+        self._locate = locate
+        self._done: dict[Key, Constructed] = {}
+
+    def run(self) -> tuple[Constructed, ...]:
+        for key in self._components:
+            self._make(key, ())
+        return tuple(self._done.values())
+
+    def _make(self, key: Key, parents: tuple[Key, ...]) -> ComponentDescriptor:
+        if key in parents:
+            circle = " -> ".join(f"{name}:{version}" for name, version in (*parents, key))
+            raise InvalidDocumentError(
+                f"component references form a circle: {circle}", hint="remove one of them"
+            )
+        if key not in self._done:
+            component = self._components[key]
+            references = [
+                self._reference(reference, key, (*parents, key))
+                for reference in component.component_references
+            ]
+            self._done[key] = self._component(component, references)
+        return self._done[key].descriptor
+
+    def _component(
+        self, component: ConstructorComponent, references: list[dict[str, Any]]
+    ) -> Constructed:
+        contents: dict[ElementKey, Blob] = {}
+        value = _plain(component.to_json())
+        value |= {
+            "provider": _provider(component.provider),
+            "repositoryContexts": [],
+            "resources": self._elements(component, "resources", component.resources, contents),
+            "sources": self._elements(component, "sources", component.sources, contents),
+            "componentReferences": references,
+        }
+        document: dict[str, Any] = {
+            "meta": {"schemaVersion": "v2"},
+            "component": value,
+            "signatures": [],
+            "nestedDigests": [],
+        }
+        what = f"{component.name}:{component.version}"
+        return Constructed(ComponentDescriptor.from_json(document, name=what), contents)
+
+    def _elements(
+        self,
+        component: ConstructorComponent,
+        member: Literal["resources", "sources"],
+        elements: Sequence[ConstructorResource | ConstructorSource],
+        contents: dict[ElementKey, Blob],
+    ) -> list[dict[str, Any]]:
+        values = []
+        for index, element in enumerate(elements):
+            value = _plain(element.to_json())
+            value.pop("options", None)
+            if element.input is not None:
+                del value["input"]
+                blob = self._content(component, element.input, (member, index, "input"))
+                contents[member, index] = blob
+                value |= _described(blob, is_resource=member == "resources")
+            values.append(value)
+        return values
+
+    def _content(
+        self, component: ConstructorComponent, spec: InputSpec, path: tuple[str | int, ...]
+    ) -> Blob:
+        try:
+            return self._inputs.blob(spec)
+        except OcmPkgError as error:
+            if error.at is None and self._locate is not None:
+                place = self._place[component.name, component.version]
+                error.at = self._locate(("components", place, *path))
+            raise
+
+    def _reference(
+        self, reference: ConstructorReference, parent: Key, parents: tuple[Key, ...]
+    ) -> dict[str, Any]:
+        value = _plain(reference.to_json())
+        child = (reference.component_name, reference.version)
+        found = self._found(child, parent, parents)
+        if found is None:
+            return value
+        if reference.digest is None:
+            spec = digest_spec(component_digest(found))
+            return {**value, "digest": spec.to_json() | {"normalisationAlgorithm": NORMALISATION}}
+        stated = reference.digest
+        algorithm = algorithm_of(stated.hash_algorithm)
+        actual = digest_of(normalise(found, stated.normalisation_algorithm), algorithm)
+        if Digest(algorithm, stated.value) != actual:
+            raise DigestMismatchError(
+                f"the reference {reference.name!r} of {parent[0]}:{parent[1]} has another digest "
+                f"than {child[0]}:{child[1]}, which has {actual}",
+                hint="correct the digest, or leave it out",
+            )
+        return value
+
+    def _found(
+        self, child: Key, parent: Key, parents: tuple[Key, ...]
+    ) -> ComponentDescriptor | None:
+        if child in self._components:
+            return self._make(child, parents)
+        if self._resolve is None:
+            return None
+        try:
+            return self._resolve(*child)
+        except ComponentVersionNotFoundError as error:
+            raise ComponentVersionNotFoundError(
+                f"{parent[0]}:{parent[1]} refers to {child[0]}:{child[1]}, which is neither in "
+                "the constructor nor in the repository",
+                hint="add it to the repository first, or to the constructor",
+            ) from error
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: member for name, member in value.items() if member not in _EMPTY}
+
+
+def _provider(provider: Provider) -> str:
+    """Return the provider as a descriptor has it: a name, or with labels an object as text."""
+    value = _plain(provider.to_json())
+    if set(value) == {"name"}:
+        return provider.name
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _described(blob: Blob, *, is_resource: bool) -> dict[str, Any]:
+    """Return how a descriptor reaches local content and, for a resource, its digest."""
+    digest = blob.digest
+    assert digest is not None  # noqa: S101 - for the type checker: every input was hashed
+    access = AccessSpec.local_blob(digest, blob.media_type or FILE_MEDIA_TYPE)
+    described = {"access": access.to_json()}
+    if is_resource:
+        described["digest"] = digest_spec(digest).to_json()
+    return described

@@ -1,0 +1,400 @@
+"""Install one plugin: verify, select, fetch, check, try, commit.
+
+Nothing runs before the signature and every digest it covers were checked, and the bytes that are
+installed are the very bytes that were hashed: there is one download, and none after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocm_pkg.errors import (
+    DigestMismatchError,
+    OcmPkgError,
+    UntrustedError,
+    UsageError,
+    WrongBinaryError,
+)
+from ocm_pkg.fs.atomic import (
+    commit_folder,
+    make_folder,
+    staged_folder,
+    storage_errors,
+    write_file,
+)
+from ocm_pkg.fs.blob import open_regular
+from ocm_pkg.fs.contentstore import keep_content
+from ocm_pkg.fs.filestate import record
+from ocm_pkg.fs.installation import (
+    PROGRAM,
+    RECEIPT,
+    Generation,
+    Installation,
+    checked_name,
+    name_for,
+)
+from ocm_pkg.fs.receive import receive
+from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
+from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
+from ocm_pkg.model.identity import show
+from ocm_pkg.model.normalise import normalise
+from ocm_pkg.model.receipt import InstalledResource, Receipt, ReceiptSignature
+from ocm_pkg.model.select import select_resource
+from ocm_pkg.model.shape import LABEL, shape_of
+from ocm_pkg.store.digester import GENERIC_BLOB, is_excluded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from typing import Any
+
+    from ocm_pkg.fs.installation import Place
+    from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
+    from ocm_pkg.model.identity import Identity
+    from ocm_pkg.model.platform import Platform
+    from ocm_pkg.model.receipt import InstalledFile
+    from ocm_pkg.ports import FailPoint, Probe, Repository
+    from ocm_pkg.signing.trust import Signer, TrustPolicy
+
+NORMALISATION = "jsonNormalisation/v4alpha1"
+MAX_PROGRAM = 4 * 1024**3
+LOCK_TIMEOUT = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to install.
+
+    ``source`` is the text of the repository, for the receipt. ``name`` is the installed name
+    (default: the last segment of the component), ``resource`` and ``identity`` narrow down the
+    resource. ``allow_unsigned`` accepts a component version without any signature; a signature
+    that is there must be good and trusted all the same.
+    """
+
+    component: str
+    version: str
+    source: str
+    platform: Platform
+    name: str | None = None
+    resource: str | None = None
+    identity: Identity = field(default_factory=dict)
+    allow_unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What passed the checks that need no content."""
+
+    order: Order
+    name: str
+    descriptor: ComponentDescriptor
+    digest: Digest
+    resource: Resource
+    promised: Digest | None
+    shape: str
+    signature: ReceiptSignature | None
+
+    @property
+    def what(self) -> str:
+        return f"{self.order.component}:{self.order.version}, resource {self.resource.name!r}"
+
+
+def install(
+    order: Order,
+    *,
+    repository: Repository,
+    trust: TrustPolicy,
+    place: Place,
+    probe: Probe | None,
+    now: datetime,
+    lock_timeout: float = LOCK_TIMEOUT,
+    fail_point: FailPoint = lambda _step: None,
+) -> Installation:
+    """Install a plugin, or return what is there already if it is the same.
+
+    ``probe`` runs the staged program once; None leaves that out, for a program of another
+    platform. After any error what was installed before is as it was, and nothing new is left.
+    Raises ``UntrustedError``, ``SignatureError``, ``DigestMismatchError``, ``WrongBinaryError``
+    (exit 4); ``NoMatchingPlatformError`` and others not found (3); ``AlreadyExistsError`` if
+    something else has the name (8); ``LocalStorageError`` (1); a ``PluginError`` of the probe (7).
+    """
+    verified = _verify(order, repository, trust, place, now)
+    name = verified.name
+    fail_point("install.verified")
+    with place.locked(lock_timeout):
+        place.tidy()
+        place.check_free(name)
+        current = place.installed(name)
+        before = current.receipt() if current else None
+        if current and before and _is_same(verified, before):
+            there = Installation(place.plugins / name, before, place.state(current), changed=False)
+            if there.state == "ok":
+                return there
+        place.check_writable()
+        installer = _Installer(verified, place, before, now, fail_point)
+        try:
+            with storage_errors(f"installing {name}", place.data):
+                receipt = installer.run(repository, probe)
+        finally:
+            _tidy(place)
+        fail_point("install.done")
+    return Installation(place.plugins / name, receipt, "ok", changed=True)
+
+
+def preview(
+    order: Order,
+    *,
+    repository: Repository,
+    trust: TrustPolicy,
+    place: Place,
+    now: datetime,
+) -> dict[str, Any]:
+    """Verify everything but the content, write nothing; return what ``install`` would report.
+
+    ``verified`` has the checks that were made; errors as in ``install``.
+    """
+    verified = _verify(order, repository, trust, place, now)
+    place.check_writable()
+    signature = verified.signature
+    digest = verified.promised or verified.resource.access.local_reference
+    return {
+        "name": verified.name,
+        "component": order.component,
+        "version": order.version,
+        "platform": str(order.platform),
+        "path": str(place.plugins / verified.name),
+        "digest": str(digest),
+        "signature": signature and {"name": signature.name, "signer": signature.signer},
+        "source": order.source,
+        "verified": ["signature"] if signature else [],
+    }
+
+
+def _tidy(place: Place) -> None:
+    """Clean up without hiding the outcome: what is left now is removed by the next command."""
+    try:
+        place.tidy()
+    except OcmPkgError as error:
+        _log.warning("cleaning up in %s: %s", place.data, error)
+
+
+def _verify(
+    order: Order, repository: Repository, trust: TrustPolicy, place: Place, now: datetime
+) -> _Verified:
+    """Check all that needs no content: the name, the signature, the resource and its digest."""
+    name = name_for(order.component) if order.name is None else checked_name(order.name)
+    place.check_free(name)
+    descriptor = repository.get(order.component, order.version)
+    signers: tuple[Signer, ...] = ()
+    if descriptor.signatures or not order.allow_unsigned:
+        signers = trust.check(descriptor, now=now)
+    resource = select_resource(
+        descriptor, platform=order.platform, name=order.resource, identity=order.identity or None
+    )
+    promised = _promised_digest(resource, order)
+    if promised is None and not order.allow_unsigned:
+        raise UntrustedError(
+            f"{_what(order, resource)} has no digest, so no signature covers its content",
+            hint="ask its provider to publish it with digests",
+        )
+    used = [ReceiptSignature(one.name, one.fingerprint, one.trusted_as) for one in signers[:1]]
+    return _Verified(
+        order=order,
+        name=name,
+        descriptor=descriptor,
+        digest=digest_of(normalise(descriptor, NORMALISATION)),
+        resource=resource,
+        promised=promised,
+        shape=_shape(resource, order, is_signed=bool(signers)),
+        signature=used[0] if used else None,
+    )
+
+
+def _what(order: Order, resource: Resource) -> str:
+    return f"{order.component}:{order.version}, resource {show(resource.identity)},"
+
+
+def _promised_digest(resource: Resource, order: Order) -> Digest | None:
+    """Return the digest of the content that the descriptor states, if it states one.
+
+    What is said to be excluded from signatures, or to have no content, promises nothing.
+    """
+    stated = resource.digest
+    if stated is None or resource.access.is_none or is_excluded(stated):
+        return None
+    if stated.normalisation_algorithm != GENERIC_BLOB:
+        raise UntrustedError(
+            f"{_what(order, resource)} has the digest {stated.normalisation_algorithm[:60]!r}, "
+            "which does not cover the bytes of a program",
+            hint=f"ask its provider to publish it with {GENERIC_BLOB}",
+        )
+    return Digest(algorithm_of(stated.hash_algorithm), stated.value)
+
+
+def _shape(resource: Resource, order: Order, *, is_signed: bool) -> str:
+    info = shape_of(resource)
+    for label in resource.labels:
+        if label.name == LABEL and is_signed and not label.signing:
+            raise UntrustedError(
+                f"{_what(order, resource)} has a label {LABEL} that its signature does not cover",
+                hint="ask its provider to set signing: true on it",
+            )
+    if info.shape == "dir":
+        raise UsageError(
+            f"{_what(order, resource)} is an archive (shape dir), not a single program",
+            hint="choose another resource with --resource or --identity, or build shape file",
+        )
+    return info.shape
+
+
+def _is_same(verified: _Verified, receipt: Receipt) -> bool:
+    return (
+        receipt.component == verified.order.component
+        and receipt.version == verified.order.version
+        and receipt.platform == verified.order.platform
+        and receipt.descriptor == verified.digest
+        and receipt.signature == verified.signature
+        and dict(receipt.resource.identity) == dict(verified.resource.extra_identity)
+        and receipt.resource.name == verified.resource.name
+    )
+
+
+class _Installer:
+    """The steps that need the lock: content to the store, a generation, the link."""
+
+    def __init__(
+        self,
+        verified: _Verified,
+        place: Place,
+        before: Receipt | None,
+        now: datetime,
+        fail_point: FailPoint,
+    ) -> None:
+        self._verified = verified
+        self._place = place
+        self._before = before
+        self._now = now
+        self._fail_point = fail_point
+
+    def run(self, repository: Repository, probe: Probe | None) -> Receipt:
+        """Do all steps; return the receipt."""
+        with staged_folder(self._place.data, 0o755) as staged:
+            content, blob_digest, file = self._fetch(repository, staged)
+            self._fail_point("install.fetched")
+            capabilities = self._try(content, file, probe)
+            self._fail_point("install.probed")
+            target = self._place.content(blob_digest)
+            stored, file = keep_content(content, target, file, fail_point=self._fail_point)
+            self._fail_point("install.stored")
+            receipt = self._receipt(stored, blob_digest, file, capabilities)
+            generation = self._generation(staged, receipt)
+            self._fail_point("install.generation")
+            self._place.commit(staged, generation, self._verified.name, self._fail_point)
+        return receipt
+
+    def _fetch(self, repository: Repository, staged: Path) -> tuple[Path, Digest, InstalledFile]:
+        """Write the content to a folder of its own, hashing every byte on the way."""
+        content = staged / "content"
+        path = content / self._verified.name
+        blob = repository.blob(self._verified.descriptor, self._verified.resource)
+        promised = self._verified.promised
+        with storage_errors(f"writing {path}", staged):
+            content.mkdir()
+            with path.open("xb") as stream:
+                digests = receive(
+                    blob,
+                    stream,
+                    what=self._verified.what,
+                    algorithms={"sha256", promised.algorithm if promised else "sha256"},
+                    limit=MAX_PROGRAM,
+                    fail_point=self._fail_point,
+                )
+            path.chmod(0o755)
+            content.chmod(0o755)
+        if promised is not None and (got := digests[promised.algorithm]) != promised:
+            raise DigestMismatchError(
+                f"{self._verified.what} is not what was signed: expected {promised}, got {got}",
+                hint="the repository was changed; install it from where it was published",
+            )
+        found = digests["sha256"]
+        return content, found, record(content, path.name, found.hex)
+
+    def _try(self, content: Path, file: InstalledFile, probe: Probe | None) -> Mapping[str, Any]:
+        """Check the header and run the program once; return its capabilities."""
+        program = content / file.path
+        with open_regular(program, follow_links=False) as stream:
+            _check_header(stream.read(HEADER_BYTES), self._verified)
+        if probe is None:
+            return {}
+        capabilities = probe(program).to_json()
+        with storage_errors(f"reading {program}", content):
+            if record(content, file.path, file.sha256) != file:
+                raise DigestMismatchError(
+                    f"{self._verified.what} changed its own file when it was tried",
+                    hint="don't use this plugin",
+                )
+        return capabilities
+
+    def _receipt(
+        self,
+        stored: Path,
+        blob_digest: Digest,
+        file: InstalledFile,
+        capabilities: Mapping[str, Any],
+    ) -> Receipt:
+        verified, before = self._verified, self._before
+        previous = before.version if before else None
+        if before and before.version == verified.order.version:
+            previous = before.previous
+        resource = verified.resource
+        return Receipt(
+            name=verified.name,
+            component=verified.order.component,
+            version=verified.order.version,
+            platform=verified.order.platform,
+            resource=InstalledResource(
+                resource.name, dict(resource.extra_identity), verified.promised or blob_digest
+            ),
+            descriptor=verified.digest,
+            source=verified.order.source,
+            signature=verified.signature,
+            shape=verified.shape,
+            program=f"store/{stored.name}/{file.path}",
+            files=(file,),
+            capabilities=capabilities,
+            installed=self._now.isoformat().replace("+00:00", "Z"),
+            previous=previous,
+        )
+
+    def _generation(self, staged: Path, receipt: Receipt) -> Generation:
+        data = receipt.encode()
+        name = f"{receipt.version}-{digest_of(data).hex[:12]}"
+        folder = self._place.generations.resolve() / receipt.name / name
+        if folder.exists():
+            return Generation(folder)  # Its name has the digest of its receipt: it is the same.
+        prepared = staged / "generation"
+        with storage_errors(f"writing {folder}", self._place.data):
+            prepared.mkdir()
+            prepared.chmod(0o755)
+            write_file(prepared / RECEIPT, data)
+            (prepared / PROGRAM).symlink_to(Path("..", "..", "..", receipt.program))
+            make_folder(folder.parent)
+            commit_folder(prepared, folder, fail_point=self._fail_point)
+        return Generation(folder)
+
+
+def _check_header(header: bytes, verified: _Verified) -> None:
+    """Refuse a program that its own header says is for another platform, or that is none."""
+    wanted = verified.order.platform
+    platforms = platforms_of(header)
+    if wanted in platforms or (header.startswith(b"#!") and wanted.os != "windows"):
+        return
+    found = f"is for {' and '.join(map(str, platforms))}" if platforms else "is no program"
+    raise WrongBinaryError(
+        f"{verified.what} {found}, not for {wanted} as its identity says",
+        hint="tell its provider; nothing was installed",
+    )

@@ -1,0 +1,160 @@
+"""An OCI artifact with all of its parts as one stream: the tar of its OCI image layout."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from ocm_pkg._typing import override
+from ocm_pkg.errors import InvalidDocumentError
+from ocm_pkg.fs.blob import BytesBlob, read_all
+from ocm_pkg.model.jsontext import Limits, parse_json
+from ocm_pkg.store import media
+from ocm_pkg.store.base import OCIDescriptor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ocm_pkg.fs.blob import Buffer
+    from ocm_pkg.model.digest import Digest
+    from ocm_pkg.ports import Blob
+    from ocm_pkg.store.base import OCIStore
+
+LAYOUT_TAR = "application/vnd.ocm.software.oci.layout.v1+tar"
+MAX_PARTS = 10_000
+_MAX_DOCUMENT = 4 * 1024 * 1024
+_MAX_DEPTH = 4
+_BLOCK = 512
+_CHUNK = 64 * 1024
+
+
+def read_artifact(store: OCIStore, repository: str, top: OCIDescriptor, what: str) -> TarBlob:
+    """Return the layout of the manifest or index ``top``; every part is verified as it is read.
+
+    Raises ``InvalidDocumentError`` for manifests that break their format or have no end, and
+    ``NotFoundError`` for parts that are missing.
+    """
+    parts = parts_of(store, repository, top, what)
+    index = {"schemaVersion": 2, "mediaType": media.OCI_INDEX, "manifests": [top.to_json()]}
+    files: list[tuple[str, Blob]] = [
+        ("oci-layout", BytesBlob(b'{"imageLayoutVersion":"1.0.0"}')),
+        ("index.json", BytesBlob(json.dumps(index, separators=(",", ":")).encode())),
+    ]
+    files += [
+        (f"blobs/{part.digest.algorithm}/{part.digest.hex}", store.fetch(repository, part))
+        for part in parts
+    ]
+    return TarBlob(files, LAYOUT_TAR)
+
+
+def parts_of(
+    store: OCIStore, repository: str, top: OCIDescriptor, what: str
+) -> tuple[OCIDescriptor, ...]:
+    """Return the manifest or index ``top`` and everything it leads to; errors as above."""
+    parts: dict[Digest, OCIDescriptor] = {}
+    _collect(store, repository, top, parts, _MAX_DEPTH, what)
+    return tuple(parts.values())
+
+
+def _collect(
+    store: OCIStore,
+    repository: str,
+    part: OCIDescriptor,
+    parts: dict[Digest, OCIDescriptor],
+    depth: int,
+    what: str,
+) -> None:
+    if part.digest in parts:
+        return
+    if len(parts) >= MAX_PARTS or depth == 0:
+        raise InvalidDocumentError(f"{what} has more parts or levels than an artifact may have")
+    parts[part.digest] = part
+    if part.media_type not in media.MANIFESTS:
+        return
+    data = read_all(store.fetch(repository, part), _MAX_DOCUMENT, what)
+    value = parse_json(data, name=f"a manifest of {what}", limits=Limits(size=_MAX_DOCUMENT))
+    if not isinstance(value, dict):
+        raise InvalidDocumentError(f"a manifest of {what} is not an object")
+    for child in _children(value):
+        inner = OCIDescriptor.from_json(child, what=f"a part of {what}")
+        _collect(store, repository, inner, parts, depth - 1, what)
+
+
+def _children(value: Mapping[str, object]) -> Iterator[object]:
+    if "config" in value:
+        yield value["config"]
+    for member in ("layers", "manifests"):
+        children = value.get(member)
+        if isinstance(children, list):
+            yield from children
+
+
+class TarBlob:
+    """A tar that is made while it is read, always with the same bytes: no times, no owners."""
+
+    def __init__(self, files: Sequence[tuple[str, Blob]], media_type: str) -> None:
+        self._files = tuple(files)
+        self._media_type = media_type
+
+    @property
+    def media_type(self) -> str:
+        """The media type."""
+        return self._media_type
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        blocks = sum(1 + -(-(blob.size or 0) // _BLOCK) for _name, blob in self._files)
+        return (blocks + 2) * _BLOCK
+
+    @property
+    def digest(self) -> None:
+        """Not known before it was made."""
+        return
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        """Return a new stream from ``offset``; each file is verified before its last byte."""
+        stream = _Chunks(self._chunks())
+        skip = bytearray(_CHUNK)
+        while offset > 0 and (count := stream.readinto(memoryview(skip)[:offset])):
+            offset -= count
+        return cast("BinaryIO", stream)
+
+    def _chunks(self) -> Iterator[bytes]:
+        for name, blob in self._files:
+            info = tarfile.TarInfo(name)
+            info.size = blob.size or 0
+            info.mode = 0o644
+            yield info.tobuf(tarfile.USTAR_FORMAT)
+            with blob.open() as stream:
+                while chunk := stream.read(_CHUNK):
+                    yield chunk
+            yield bytes(-info.size % _BLOCK)
+        yield bytes(2 * _BLOCK)
+
+
+class _Chunks(io.RawIOBase):
+    """Chunks of bytes as a stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = memoryview(chunk)
+        count = min(len(buffer), len(self._left))
+        memoryview(buffer)[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count

@@ -1,0 +1,146 @@
+"""The digest of a resource: what a descriptor says of its content, and whether it is true."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ocm_pkg.errors import DigestMismatchError, InvalidDocumentError, UnreachableContentError
+from ocm_pkg.fs.blob import verify
+from ocm_pkg.model.descriptor import DigestSpec
+from ocm_pkg.model.digest import Digest, algorithm_of, new_hasher
+
+if TYPE_CHECKING:
+    from ocm_pkg.errors import OcmPkgError
+    from ocm_pkg.model.access import AccessSpec
+    from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
+    from ocm_pkg.ports import Blob, Repository
+
+GENERIC_BLOB = "genericBlobDigest/v1"
+OCI_ARTIFACT = "ociArtifactDigest/v1"
+NO_DIGEST = "NO-DIGEST"
+EXCLUDED = "EXCLUDE-FROM-SIGNATURE"
+_OUTSIDE = frozenset(
+    {
+        *("ociblob", "ociimagelayer", "helm", "wget", "github", "git", "s3", "s3bucket"),
+        *("npm", "maven", "localociblob", "relativeociref"),
+    }
+)
+"""Access types of the specification, without version, for content that is kept elsewhere."""
+
+
+@runtime_checkable
+class ArtifactRepository(Protocol):
+    """A repository that stores OCI artifacts with their parts."""
+
+    def artifact(
+        self, descriptor: ComponentDescriptor, element: Resource | Source
+    ) -> Digest | None:
+        """Return the manifest digest of an element that is such an artifact, else None."""
+
+
+def outside(access: AccessSpec, what: str) -> OcmPkgError:
+    """Return the error for content that is not stored with its component version."""
+    if access.is_oci_artifact or access.is_none or access.kind.lower() in _OUTSIDE:
+        return UnreachableContentError(
+            f"{what} is outside the repository: its access is {access.type[:60]!r}",
+            hint="transfer it with its content first, or skip external content",
+        )
+    return InvalidDocumentError(
+        f"{what} has an access of the unknown type {access.type[:60]!r}",
+        hint="a newer version, or a plugin, may know this type",
+    )
+
+
+def digest_spec(digest: Digest) -> DigestSpec:
+    """Return the digest of a blob as a descriptor writes it."""
+    return DigestSpec(
+        hash_algorithm=digest.ocm_algorithm,
+        normalisation_algorithm=GENERIC_BLOB,
+        value=digest.hex,
+    )
+
+
+def is_excluded(spec: DigestSpec) -> bool:
+    """Whether the content is left out of signatures on purpose, and has no digest."""
+    return spec.hash_algorithm == NO_DIGEST or spec.normalisation_algorithm == EXCLUDED
+
+
+def check_digest(spec: DigestSpec, got: Digest, what: str) -> None:
+    """Raise ``DigestMismatchError`` if ``spec`` is a blob's digest of ``got``'s hash, and differs.
+
+    A digest of another sort says nothing of these bytes.
+    """
+    if is_excluded(spec) or spec.normalisation_algorithm != GENERIC_BLOB:
+        return
+    if algorithm_of(spec.hash_algorithm) == got.algorithm:
+        _compare(spec, got, what)
+
+
+def _compare(spec: DigestSpec, got: Digest, what: str) -> None:
+    if Digest(got.algorithm, spec.value) != got:
+        raise DigestMismatchError(
+            f"{what} is not what the descriptor says: expected {got.algorithm}:{spec.value}, "
+            f"got {got}",
+            hint="the content was changed after the descriptor was made",
+        )
+
+
+def blob_digest(blob: Blob, algorithm: str = "sha256") -> Digest:
+    """Return the digest of all bytes of a blob, read once to the end and verified on the way."""
+    known = blob.digest
+    if known is not None and known.algorithm == algorithm:
+        return verify(blob)[0]
+    hasher = new_hasher(algorithm)
+    verify(blob, hasher)
+    return Digest(algorithm, hasher.hexdigest())
+
+
+def digest_resource(
+    repository: Repository,
+    descriptor: ComponentDescriptor,
+    resource: Resource,
+    *,
+    algorithm: str = "sha256",
+) -> Resource:
+    """Return the resource with the digest of its content, which is read to the end.
+
+    A digest that is there already is checked, in its own algorithm, and kept:
+    ``DigestMismatchError``. Without content (access ``none``), and with a digest that excludes the
+    content, the resource comes back as it is. Content outside the repository is an
+    ``UnreachableContentError``, a digest of an unknown sort an ``InvalidDocumentError``.
+    """
+    spec = resource.digest
+    if resource.access.is_none or (spec is not None and is_excluded(spec)):
+        return resource
+    what = f"{resource.name} of {descriptor.name}:{descriptor.version}"
+    if not resource.access.is_local_blob:
+        raise outside(resource.access, what)
+    if spec is not None:
+        algorithm = algorithm_of(spec.hash_algorithm)
+    got, sort = _content_digest(repository, descriptor, resource, algorithm)
+    if spec is None:
+        return resource.model_copy(update={"digest": digest_spec(got)})
+    if spec.normalisation_algorithm not in sort:
+        raise InvalidDocumentError(
+            f"the digest of {what} is a {spec.normalisation_algorithm[:60]!r}, which can't be "
+            "checked for this content",
+            hint=f"known for it: {', '.join(sorted(sort))}",
+        )
+    _compare(spec, got, what)
+    return resource
+
+
+def _content_digest(
+    repository: Repository, descriptor: ComponentDescriptor, resource: Resource, algorithm: str
+) -> tuple[Digest, frozenset[str]]:
+    """Return the digest of the content, and which sorts of digests it can be compared with."""
+    artifact = (
+        repository.artifact(descriptor, resource)
+        if isinstance(repository, ArtifactRepository)
+        else None
+    )
+    blob = repository.blob(descriptor, resource)
+    if artifact is None:
+        return blob_digest(blob, algorithm), frozenset({GENERIC_BLOB})
+    verify(blob)
+    return artifact, frozenset({GENERIC_BLOB, OCI_ARTIFACT})

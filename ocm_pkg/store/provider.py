@@ -1,0 +1,69 @@
+"""Repositories of the built-in types."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocm_pkg.errors import FileMissingError, InvalidReferenceError
+from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.model.reference import ARCHIVE_SUFFIXES
+from ocm_pkg.store.archive import ArchiveStore
+from ocm_pkg.store.ctf import CTFStore
+from ocm_pkg.store.repository import ComponentRepository
+
+if TYPE_CHECKING:
+    from ocm_pkg.model.reference import RepositorySpec
+    from ocm_pkg.ports import FailPoint
+
+KINDS = ("ctf",)
+
+
+class BuiltinProvider:
+    """Opens CTFs: folders, and tar and tgz files for reading.
+
+    Relative paths start at ``folder``, ``~/`` at ``home``.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        home: Path | None = None,
+        fail_point: FailPoint | None = None,
+    ) -> None:
+        self._folder = folder or Path()
+        self._home = home
+        self._fail_point = fail_point
+
+    def open(self, spec: RepositorySpec, *, create: bool = False) -> ComponentRepository:
+        """Return the repository; with ``create`` a missing one is made when first written to.
+
+        Raises ``InvalidReferenceError`` for a type that is not built in, ``FileMissingError`` for
+        a CTF that isn't there.
+        """
+        if spec.kind != "ctf":
+            raise InvalidReferenceError(
+                f"repositories of type {spec.type!r} are not built in, only {', '.join(KINDS)}",
+                hint=f"install a plugin for {spec.type}, or use a CTF: ./FOLDER//COMPONENT",
+            )
+        path = self._path(spec.location)
+        with storage_errors(f"opening {spec.location}"):
+            is_file, is_folder = path.is_file(), path.is_dir()
+        if is_file:
+            return ComponentRepository(ArchiveStore(path))
+        if create and not is_folder and path.name.endswith(ARCHIVE_SUFFIXES):
+            raise InvalidReferenceError(
+                f"{spec.location} would be an archive file, which is only read",
+                hint="name a folder, and pack it with tar afterwards",
+            )
+        if not create and not is_folder:
+            raise FileMissingError(f"the CTF {spec.location} does not exist", hint="check the path")
+        store = CTFStore(path, create=create, fail_point=self._fail_point)
+        return ComponentRepository(store)
+
+    def _path(self, location: str) -> Path:
+        text = location.removeprefix("file://")
+        if self._home is not None and (text == "~" or text.startswith("~/")):
+            return self._home / text[2:]
+        return self._folder / text

@@ -1,0 +1,49 @@
+"""The command as a user runs it: a process of its own, with a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, as JSON."""
+        return json.loads(self.out)
+
+
+class Command:
+    """Runs ``ocm-pkg`` in a folder; ``environ`` can be changed between runs."""
+
+    def __init__(self, home: Path) -> None:
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+
+    def __call__(self, *arguments: object, cwd: Path, timeout: float = 60) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "ocm_pkg", *map(str, arguments)],
+            cwd=cwd,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)

@@ -1,0 +1,128 @@
+"""Which Python a plugin is frozen with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ocm_pkg.builders import interpreter
+from ocm_pkg.builders.interpreter import Interpreters
+from ocm_pkg.errors import BuildError, ConfigError, FileMissingError, ToolMissingError
+from ocm_pkg.model.project import parse_project
+from ocm_pkg.ports import BuildJob
+
+LOCK = "x==1 --hash=sha256:00\n"
+
+
+@pytest.fixture
+def job(tmp_path):
+    project = parse_project(
+        "{formatVersion: 1, component: e.com/hello, version: 1.0.0, provider: p,"
+        " build: {entry: hello.py, requirements: a.lock}, targets: [linux/amd64]}",
+        name="x",
+    )
+    (tmp_path / "a.lock").write_text(LOCK)
+    work = tmp_path / "work"
+    work.mkdir()
+    return BuildJob(project, project.targets[0], tmp_path, tmp_path / "out", work, tmp_path / "log")
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """Commands that would be run; ``venv`` leaves a Python, and every Python has PyInstaller."""
+    found = {"python": "3.11.7", "pyinstaller": "6.22.3", "ocm_pkg": True}
+    run = []
+
+    def step(_self, _job, argv):
+        run.append(argv)
+        if "venv" in argv:
+            python = interpreter.Path(argv[-1]) / "bin/python"
+            python.parent.mkdir(parents=True)
+            python.touch()
+
+    monkeypatch.setattr(Interpreters, "_step", step)
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: found)
+    return run
+
+
+def made(tmp_path, **keywords) -> Interpreters:
+    return Interpreters("/usr/bin/python3", tmp_path / "cache", {}, **keywords)
+
+
+def test_without_requirements_the_given_python_is_used(tmp_path, job, steps):
+    plain = replace(job, target=replace(job.target, requirements=None))
+    found = made(tmp_path).for_job(plain)
+    assert (found.program, found.has_ocm_pkg) == ("/usr/bin/python3", True)
+    assert found.tools == {"python": "3.11.7", "pyinstaller": "6.22.3"}
+    assert not steps
+
+
+def test_without_pyinstaller_it_is_a_missing_tool(tmp_path, job, monkeypatch):
+    nothing = {"python": "3.11.7", "pyinstaller": None, "ocm_pkg": False}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: nothing)
+    plain = replace(job, target=replace(job.target, requirements=None))
+    with pytest.raises(ToolMissingError) as caught:
+        made(tmp_path).for_job(plain)
+    assert "ocm-pkg[build]" in str(caught.value.hint)
+
+
+def test_requirements_become_an_environment_by_their_hashes(tmp_path, job, steps):
+    found = made(tmp_path).for_job(job)
+    assert found.program.startswith(str(tmp_path / "cache/build-environments"))
+    venv, own, project = steps
+    assert venv[:3] == ["/usr/bin/python3", "-m", "venv"]
+    for install, name in ((own, "pyinstaller.lock"), (project, "requirements.lock")):
+        assert {"--require-hashes", "--only-binary=:all:"} < set(install)
+        assert install[-1].endswith(name)
+
+
+def test_an_environment_is_made_once(tmp_path, job, steps):
+    first = made(tmp_path).for_job(job)
+    steps.clear()
+    assert made(tmp_path).for_job(job) == first
+    assert not steps
+
+
+def test_another_lock_is_another_environment(tmp_path, job, steps):
+    first = made(tmp_path).for_job(job)
+    (tmp_path / "a.lock").write_text(LOCK + "y==2 --hash=sha256:11\n")
+    assert made(tmp_path).for_job(job).program != first.program
+    assert len(steps) == 6
+
+
+def test_an_environment_that_was_not_completed_is_made_again(tmp_path, job, steps):
+    first = made(tmp_path).for_job(job)
+    (interpreter.Path(first.program).parents[1] / "complete").unlink()
+    steps.clear()
+    assert made(tmp_path).for_job(job) == first
+    assert len(steps) == 3
+
+
+def test_a_pyinstaller_of_the_project_comes_alone(tmp_path, job, steps):
+    (tmp_path / "a.lock").write_text("pyinstaller==6.22.3 --hash=sha256:00\n")
+    made(tmp_path).for_job(job)
+    assert len(steps) == 2
+
+
+def test_offline_nothing_is_fetched(tmp_path, job, steps):
+    with pytest.raises(BuildError, match="--offline"):
+        made(tmp_path, offline=True).for_job(job)
+    assert not steps
+    first = made(tmp_path).for_job(job)
+    assert made(tmp_path, offline=True).for_job(job) == first
+
+
+@pytest.mark.usefixtures("steps")
+def test_a_lock_without_hashes_is_refused(tmp_path, job):
+    (tmp_path / "a.lock").write_text("x==1\n")
+    with pytest.raises(ConfigError, match="no hashes") as caught:
+        made(tmp_path).for_job(job)
+    assert "--generate-hashes" in str(caught.value.hint)
+
+
+@pytest.mark.usefixtures("steps")
+def test_a_lock_that_is_not_there_is_named(tmp_path, job):
+    (tmp_path / "a.lock").unlink()
+    with pytest.raises(FileMissingError, match=r"a\.lock"):
+        made(tmp_path).for_job(job)

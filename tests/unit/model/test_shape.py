@@ -1,0 +1,75 @@
+"""The label that says how a program is packed."""
+
+from __future__ import annotations
+
+import pytest
+
+from ocm_pkg.errors import InvalidDocumentError
+from ocm_pkg.model.descriptor import Resource
+from ocm_pkg.model.shape import LABEL, ShapeInfo, label, shape_of
+from tests.fakes.components import resource
+
+
+def labelled(value) -> Resource:
+    plain = resource().to_json()
+    return Resource.model_validate({**plain, "labels": [{"name": LABEL, "value": value}]})
+
+
+@pytest.mark.parametrize(
+    ("info", "media_type"),
+    [
+        (ShapeInfo("file"), "application/octet-stream"),
+        (ShapeInfo("file", glibc="2.36"), "application/octet-stream"),
+        (ShapeInfo("launcher"), "application/octet-stream"),
+        (ShapeInfo("dir", "hello/hello", "2.36"), "application/x-tar+gzip"),
+    ],
+)
+def test_a_shape_is_read_as_it_was_written(info, media_type):
+    assert label(info)["signing"] is True
+    assert shape_of(labelled(label(info)["value"])) == info
+    assert info.media_type == media_type
+
+
+@pytest.mark.parametrize(
+    ("media_type", "shape"),
+    [
+        (None, "file"),
+        ("application/octet-stream", "file"),
+        ("application/x-tar", "dir"),
+        ("application/x-tar+gzip", "dir"),
+    ],
+)
+def test_without_a_label_the_media_type_tells(media_type, shape):
+    assert shape_of(resource(media_type=media_type)) == ShapeInfo(shape)
+
+
+def test_other_labels_say_nothing_of_the_shape():
+    plain = resource().to_json()
+    labels = [{"name": "other", "value": "dir"}]
+    assert shape_of(Resource.model_validate({**plain, "labels": labels})) == ShapeInfo("file")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "file",
+        {},
+        {"formatVersion": 2, "shape": "file"},
+        {"formatVersion": 1},
+        {"formatVersion": 1, "shape": "zip"},
+        {"formatVersion": 1, "shape": ["file"]},
+        {"formatVersion": 1, "shape": "file", "more": 1},
+        {"formatVersion": 1, "shape": "file", "program": "x"},
+        {"formatVersion": 1, "shape": "dir"},
+        {"formatVersion": 1, "shape": "dir", "program": "../x"},
+        {"formatVersion": 1, "shape": "dir", "program": "/x"},
+        {"formatVersion": 1, "shape": "dir", "program": "a//x"},
+        {"formatVersion": 1, "shape": "dir", "program": ""},
+        {"formatVersion": 1, "shape": "dir", "program": 1},
+        {"formatVersion": 1, "shape": "dir", "program": "a\\x"},
+        {"formatVersion": 1, "shape": "file", "glibc": None},
+    ],
+)
+def test_a_label_that_is_not_understood_is_refused(value):
+    with pytest.raises(InvalidDocumentError, match="demo"):
+        shape_of(labelled(value))
