@@ -76,11 +76,11 @@ class Configuration:
     resolvers: tuple[Resolver, ...] = ()
     aliases: Mapping[str, RepositorySpec] = field(default_factory=lambda: MappingProxyType({}))
     signing: tuple[settings.SigningSettings, ...] = ()
-    plugins: settings.PluginSettings = settings.PluginSettings()
+    plugins: settings.PluginSettings = field(default_factory=settings.PluginSettings)
     registries: tuple[str, ...] = ()
     http: settings.HttpSettings = field(default_factory=settings.HttpSettings)
-    filesystem: settings.FilesystemSettings = settings.FilesystemSettings()
-    transfer: settings.TransferSettings = settings.TransferSettings()
+    filesystem: settings.FilesystemSettings = field(default_factory=settings.FilesystemSettings)
+    transfer: settings.TransferSettings = field(default_factory=settings.TransferSettings)
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Self:
@@ -114,7 +114,7 @@ class Configuration:
             signing=tuple(map(settings.read_signing, nodes(Kind.SIGNING))),
             plugins=settings.merged_plugins(map(settings.read_plugins, nodes(Kind.PLUGINS))),
             registries=tuple(dict.fromkeys(registries)),
-            http=settings.merged([settings.HttpSettings(), *http]),
+            http=settings.merged_http(http),
             filesystem=settings.merged([settings.FilesystemSettings(), *filesystem]),
             transfer=settings.merged([settings.TransferSettings(), *transfer]),
         )
@@ -129,7 +129,8 @@ class Configuration:
         """Return the settings for a signature's name: its own before general ones, the last."""
         own = [one for one in self.signing if one.signature == signature]
         general = [one for one in self.signing if one.signature is None]
-        return (own or general or [None])[-1]
+        found = own or general
+        return found[-1] if found else None
 
     def resolvers_for(self, component: str, version: str | None) -> tuple[Resolver, ...]:
         """Return the rules to follow for a component version, in the order to try."""

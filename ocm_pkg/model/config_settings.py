@@ -14,14 +14,6 @@ if TYPE_CHECKING:
 RSA_SIGNING = "RSASigningConfiguration"
 PLAIN, PEM = "plain", "pem"
 
-_DURATIONS = {
-    "timeout": "timeout",
-    "tcpDialTimeout": "dial_timeout",
-    "tcpKeepAlive": "keep_alive",
-    "tlsHandshakeTimeout": "handshake_timeout",
-    "responseHeaderTimeout": "header_timeout",
-    "idleConnTimeout": "idle_timeout",
-}
 _COPY_MODES = ("localBlob", "allResources")
 _UPLOAD_TYPES = ("localBlob", "ociArtifact")
 
@@ -108,7 +100,7 @@ class HttpSettings:
     def for_host(self, host: str) -> HttpSettings:
         """Return the settings for a host, written ``HOST:PORT``."""
         special = self.hosts.get(host)
-        return self if special is None else merged([replace(self, hosts={}), special])
+        return self if special is None else merged([self, special])
 
 
 def read_http(entry: Node) -> HttpSettings:
@@ -126,7 +118,12 @@ def _http(node: Node) -> HttpSettings:
     if max_retries is not None and max_retries < 0:
         raise retry.member("maxRetries").error("must not be less than 0")
     return HttpSettings(
-        **{name: node.duration(member) for member, name in _DURATIONS.items()},
+        timeout=node.duration("timeout"),
+        dial_timeout=node.duration("tcpDialTimeout"),
+        keep_alive=node.duration("tcpKeepAlive"),
+        handshake_timeout=node.duration("tlsHandshakeTimeout"),
+        header_timeout=node.duration("responseHeaderTimeout"),
+        idle_timeout=node.duration("idleConnTimeout"),
         insecure_skip_verify=node.flag("insecureSkipVerify"),
         max_retries=max_retries,
         min_wait=retry.duration("minWait"),
@@ -188,16 +185,20 @@ SettingsT = TypeVar("SettingsT", HttpSettings, FilesystemSettings, TransferSetti
 
 def merged(settings: Iterable[SettingsT]) -> SettingsT:
     """Return several settings (at least one) as one: what a later one says wins."""
-    first, *others = settings
+    result, *others = settings
     for later in others:
-        said = {
-            one.name: value
-            for one in fields(later)
-            if (value := getattr(later, one.name)) is not None and one.name != "hosts"
-        }
-        hosts = {"hosts": {**first.hosts, **later.hosts}} if isinstance(later, HttpSettings) else {}
-        first = replace(first, **said, **hosts)
-    return first
+        said = {one.name: getattr(later, one.name) for one in fields(later)}
+        result = replace(
+            result, **{name: value for name, value in said.items() if value is not None}
+        )
+    return result
+
+
+def merged_http(settings: Iterable[HttpSettings]) -> HttpSettings:
+    """Return several settings as one, with all their hosts."""
+    every = (HttpSettings(), *settings)
+    hosts = {name: host for one in every for name, host in one.hosts.items()}
+    return replace(merged(every), hosts=MappingProxyType(hosts))
 
 
 def merged_plugins(settings: Iterable[PluginSettings]) -> PluginSettings:

@@ -92,7 +92,7 @@ class Node:
 
     def _as_mapping(self) -> JSONObject:
         if not isinstance(self.value, dict):
-            raise self._wrong("a mapping")
+            raise self.expected("a mapping")
         return self.value
 
     def items(self, name: str) -> Iterator[Node]:
@@ -101,7 +101,7 @@ class Node:
         if found.value is None:
             return
         if not isinstance(found.value, list):
-            raise found._wrong("a list")
+            raise found.expected("a list")
         for index, value in enumerate(found.value):
             yield Node(value, self.source, (*found.path, index))
 
@@ -111,7 +111,7 @@ class Node:
         if found.value is None:
             return None
         if not isinstance(found.value, str):
-            raise found._wrong("text")
+            raise found.expected("text")
         return found.value
 
     def required_text(self, name: str) -> str:
@@ -128,7 +128,7 @@ class Node:
         found: list[str] = []
         for item in self.items(name):
             if not isinstance(item.value, str):
-                raise item._wrong("text")
+                raise item.expected("text")
             found.append(item.value)
         return tuple(found)
 
@@ -137,7 +137,7 @@ class Node:
         found: dict[str, str] = {}
         for key, value in self.mapping().items():
             if not isinstance(value, str):
-                raise self.member(key)._wrong("text")
+                raise self.member(key).expected("text")
             found[key] = value
         return found
 
@@ -146,7 +146,7 @@ class Node:
         found = self.member(name)
         if found.value is None or isinstance(found.value, bool):
             return found.value
-        raise found._wrong("true or false")
+        raise found.expected("true or false")
 
     def integer(self, name: str) -> int | None:
         """Return a whole number, or None if it is not there."""
@@ -154,7 +154,7 @@ class Node:
         if found.value is None:
             return None
         if isinstance(found.value, bool) or not isinstance(found.value, int):
-            raise found._wrong("a whole number")
+            raise found.expected("a whole number")
         return found.value
 
     def duration(self, name: str) -> int | None:
@@ -167,15 +167,16 @@ class Node:
         elif isinstance(found.value, str):
             nanoseconds = _nanoseconds(found.value)
         else:
-            raise found._wrong("a duration")
+            raise found.expected("a duration")
         if nanoseconds is None or not 0 <= nanoseconds < 2**63:
             raise found.error("is no duration", "write it like 90s or 1h30m")
         return nanoseconds
 
-    def _wrong(self, expected: str) -> ConfigError:
-        quote = expected == "text" and isinstance(self.value, bool | int | float)
-        hint = f'put it in quotes: {self.path[-1]}: "..."' if quote else f"write {expected} there"
-        return self.error(f"must be {expected}, but it is {_sort(self.value)}", hint)
+    def expected(self, what: str) -> ConfigError:
+        """Return the error for a value that should be ``what``."""
+        quote = what == "text" and isinstance(self.value, bool | int | float)
+        hint = f'put it in quotes: {self.path[-1]}: "..."' if quote else f"write {what} there"
+        return self.error(f"must be {what}, but it is {_sort(self.value)}", hint)
 
 
 def _nanoseconds(text: str) -> int | None:

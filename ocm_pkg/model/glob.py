@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 500
 MAX_CHOICES = 100
 
-_TOKEN = re.compile(r"\*\*+|\*|\?|\[([!^]?)([^\]/]+)\]|\\(.)|([^\\\[\]])", re.DOTALL)
+_PIECE = re.compile(r"\*\*+|\*|\?|\[([!^]?)([^\]/]+)\]|\\(.)|([^\\\[\]])", re.DOTALL)
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _HINT = 'e.g. "example.com/plugins/*"'
 
@@ -32,7 +32,7 @@ class _Set:
         return any(low <= char <= high for low, high in self.ranges) != self.negated
 
 
-_Token: TypeAlias = "_Set | str"
+_Step: TypeAlias = "_Set | str"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Glob:
     """
 
     text: str
-    _choices: tuple[tuple[_Token, ...], ...]
+    _choices: tuple[tuple[_Step, ...], ...]
 
     @classmethod
     def parse(cls, text: str) -> Glob:
@@ -51,23 +51,23 @@ class Glob:
         if len(text) > MAX_LENGTH:
             raise InvalidDocumentError("a pattern is too long", hint=_HINT)
         pattern = "**" if text in ("", "*") else text
-        return cls(text, tuple(tuple(_tokens(choice)) for choice in _expanded(pattern)))
+        return cls(text, tuple(tuple(_steps(choice)) for choice in _expanded(pattern)))
 
     def matches(self, name: str) -> bool:
         """Whether the pattern fits the whole name."""
-        return any(_fits(tokens, name) for tokens in self._choices)
+        return any(_fits(steps, name) for steps in self._choices)
 
 
-def _fits(tokens: Sequence[_Token], name: str) -> bool:
+def _fits(steps: Sequence[_Step], name: str) -> bool:
     """Follow all ways through the name at once, so that no pattern takes long."""
     places = {0}
-    for token in tokens:
-        if token == "**":
+    for step in steps:
+        if step == "**":
             places = set(range(min(places), len(name) + 1))
-        elif isinstance(token, str):
+        elif isinstance(step, str):
             places = {place for start in places for place in _within_segment(name, start)}
         else:
-            places = {place + 1 for place in places if place < len(name) and token.has(name[place])}
+            places = {place + 1 for place in places if place < len(name) and step.has(name[place])}
         if not places:
             return False
     return len(name) in places
@@ -78,10 +78,10 @@ def _within_segment(name: str, start: int) -> range:
     return range(start, (len(name) if end < 0 else end) + 1)
 
 
-def _tokens(pattern: str) -> Iterator[_Token]:
+def _steps(pattern: str) -> Iterator[_Step]:
     position = 0
     while position < len(pattern):
-        match = _TOKEN.match(pattern, position)
+        match = _PIECE.match(pattern, position)
         if match is None or match[4] in ("{", "}"):
             raise InvalidDocumentError(f"{pattern[:80]!r} is not a pattern", hint=_HINT)
         position = match.end()

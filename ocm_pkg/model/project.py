@@ -78,9 +78,9 @@ class PluginProject:
         return self.component.rpartition("/")[2]
 
     def binary_name(self, platform: Platform) -> str:
-        """Return ``NAME.OS-ARCH``, with ``.exe`` for Windows."""
+        """Return ``RESOURCE.OS-ARCH``, with ``.exe`` for Windows (as the ADR's sample does)."""
         suffix = ".exe" if platform.os == "windows" else ""
-        return f"{self.plugin_name}.{platform.os}-{platform.architecture}{suffix}"
+        return f"{self.resource}.{platform.os}-{platform.architecture}{suffix}"
 
     def target(self, platform: Platform) -> Target | None:
         """Return the target for ``platform``, if there is one."""

@@ -130,7 +130,7 @@ def _equal(version: Version, wanted: _Constraint) -> bool:
 
 
 def _not_equal(version: Version, wanted: _Constraint) -> bool:
-    if wanted.numbers == 3 or wanted.numbers == 0:
+    if wanted.numbers in (0, 3):
         return version.precedence != wanted.version.precedence
     if version.numbers[: wanted.numbers] != wanted.version.numbers[: wanted.numbers]:
         return True

@@ -30,7 +30,7 @@ def drawn() -> set[str]:
         if not prefix.startswith("ocm_pkg/"):
             continue
         for word in words:
-            if not re.fullmatch(r"\w+\.py", word):
+            if not re.fullmatch(r"[\w.-]+\.py", word):
                 break
             files.add(prefix + word)
     return files

@@ -67,19 +67,20 @@ def run(
             commands = Processes() if processes else _forked(vectors, scratch / f"start{number}")
             idle.put(stack.enter_context(closing(commands)))
 
-        def check(numbered: tuple[int, Vector]) -> Outcome:
+        def next_one(numbered: tuple[int, Vector]) -> Outcome:
             number, vector = numbered
             commands = idle.get()
             try:
-                return _check(vectors, vector, commands, scratch / str(number))
+                return check(vectors, vector, commands, scratch / str(number))
             finally:
                 idle.put(commands)
 
         executor = stack.enter_context(ThreadPoolExecutor(jobs))
-        yield from executor.map(check, enumerate(chosen))
+        yield from executor.map(next_one, enumerate(chosen))
 
 
-def _check(vectors: VectorSet, vector: Vector, commands: Commands, scratch: Path) -> Outcome:
+def check(vectors: VectorSet, vector: Vector, commands: Commands, scratch: Path) -> Outcome:
+    """Check one vector in a folder of its own, which is removed again."""
     started = time.monotonic()
     scratch.mkdir()
     world = World(vectors, vector, commands, scratch)

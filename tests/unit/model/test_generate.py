@@ -54,7 +54,7 @@ def test_a_plugin_is_one_resource_per_platform():
         ],
         "input": {
             "type": "file",
-            "path": "hello.linux-amd64",
+            "path": "hello-program.linux-amd64",
             "mediaType": "application/octet-stream",
         },
     }
