@@ -4,7 +4,7 @@ BIN := .venv/bin
 DEMO := .venv-demo/bin
 SLOW := not slow
 
-.PHONY: demo test test-full check fix unit bench bench-check lock dist clean
+.PHONY: demo test test-full check fix unit vectors bench bench-check lock dist clean
 
 demo: .venv-demo/.ready            ## build, sign, install and run a plugin, start to end
 	$(DEMO)/python build_scripts/demo.py --out demo-out
@@ -27,6 +27,9 @@ unit: .venv/.ready                 ## the pure rooms are covered whole, line and
 	$(BIN)/coverage run -m pytest -q tests/unit tests/property
 	$(BIN)/coverage report --include='ocm_pkg/model/*,ocm_pkg/contract/*' --fail-under=100 \
 		--skip-covered --show-missing
+
+vectors: .venv/.ready              ## every vector through the command line; ARGS=-v lists them
+	$(BIN)/python -m tests.vectorset $(ARGS)
 
 fix: .venv/.ready                  ## format, and mend what ruff can mend
 	$(BIN)/ruff format .

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from ocm_pkg.contract.capabilities import Capabilities
@@ -84,6 +85,17 @@ class Repository(Protocol):
 
     def blob(self, descriptor: ComponentDescriptor, element: Resource | Source) -> Blob:
         """Return the content of a resource or source whose access is in this repository."""
+
+
+class Batches(Protocol):
+    """A repository that can make several component versions visible at once."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Hold back what is added in the block: all of it is committed at its end, or nothing.
+
+        An error in the block, or of the commit, leaves the repository as it was. What was added
+        is seen by its adder at once. A batch in a batch is a part of the outer one.
+        """
 
 
 class RepositoryProvider(Protocol):

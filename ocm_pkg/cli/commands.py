@@ -106,6 +106,10 @@ COMMANDS: Mapping[str, Entry | Group] = {
             "call": Entry(_PLUGIN, "call", "send one request to a plugin"),
         },
     ),
+    "config": Group(
+        "the OCM configuration",
+        {"show": Entry("ocm_pkg.cli.config", "show", "show what is configured, and where")},
+    ),
     "install": _INSTALL,
     "list": _LIST,
     "remove": _REMOVE,

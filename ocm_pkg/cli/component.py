@@ -10,7 +10,7 @@ import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.cli.sizes import human_size, size_of
-from ocm_pkg.errors import ComponentVersionNotFoundError, FileMissingError, UsageError
+from ocm_pkg.errors import FileMissingError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.constructor import Constructor
     from ocm_pkg.model.descriptor import ComponentDescriptor
     from ocm_pkg.model.published import Published, PublishedBlob
-    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+    from ocm_pkg.model.reference import ComponentRef
     from ocm_pkg.ports import Repository
     from ocm_pkg.services.publish import Policy
 
@@ -92,13 +92,14 @@ def add_cv(
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.services.construct import construct
     from ocm_pkg.services.publish import publish
+    from ocm_pkg.store.copying import batched
 
     spec = RepositorySpec.parse(repository)
     path = context.cwd / constructor
     if path.is_dir():
         path, constructor = path / CONSTRUCTOR, str(Path(constructor) / CONSTRUCTOR)
     parsed, locate = _read_constructor(context, path, constructor, settings)
-    folder = context.cwd / working_directory if working_directory else path.parent
+    folder = _input_folder(context, working_directory) or path.parent
     if not folder.is_dir():
         raise FileMissingError(f"the folder {folder} does not exist", hint="--working-directory")
     target = context.repository(spec, create=True)
@@ -110,8 +111,16 @@ def add_cv(
         published = [store(one.descriptor, one.contents, dry_run=True) for one in made]
         if not dry_run:
             report = _reporter(context)
-            published = [store(one.descriptor, one.contents, report=report) for one in made]
+            with batched(target):
+                published = [store(one.descriptor, one.contents, report=report) for one in made]
     _show_published(context, published, dry_run=dry_run, output=output)
+
+
+def _input_folder(context: Context, named: str | None) -> Path | None:
+    if named:
+        return context.cwd / named
+    configured = context.config.filesystem.working_directory if context.config_files else None
+    return context.path_of(configured) if configured else None
 
 
 def _read_constructor(
@@ -171,34 +180,13 @@ def _outcome(one: Published, *, dry_run: bool) -> str:
     return f"{name} would be stored" if dry_run else f"{name} is stored"
 
 
-def _reference(text: str) -> tuple[ComponentRef, RepositorySpec]:
-    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
-
-    reference = ComponentRef.parse(text)
-    return reference, reference.repository or RepositorySpec.parse(DEFAULT_REPOSITORY)
-
-
 def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str, str]:
     """Return repository, component and version of a reference; without a version the newest."""
-    reference, spec = _reference(text)
-    if reference.component is None:
-        raise UsageError(
-            f"{text} names a repository, and a component version is wanted",
-            hint="write REPOSITORY//COMPONENT:VERSION",
-        )
-    repository = context.repository(spec, **options)
-    version = reference.version or next(iter(_versions(repository, reference.component, spec)))
-    return repository, reference.component, version
+    from ocm_pkg.cli.locating import find
+    from ocm_pkg.model.reference import ComponentRef
 
-
-def _versions(repository: Repository, component: str, spec: RepositorySpec) -> Sequence[str]:
-    versions = repository.versions(component)
-    if not versions:
-        raise ComponentVersionNotFoundError(
-            f"{spec} has no version of {component}",
-            hint=f"ocm-pkg get cv {spec} lists what is there",
-        )
-    return versions
+    found = find(context, ComponentRef.parse(text), **options)
+    return found.repository, found.component, found.version
 
 
 @command()
@@ -209,11 +197,10 @@ def _versions(repository: Repository, component: str, spec: RepositorySpec) -> S
 @output_option("table", "json", "yaml", "ndjson", "tree")
 def get_cv(context: Context, ref: str, recursive: bool, output: str) -> None:
     """Print component versions: one, all of a component, or all of a repository."""
+    from ocm_pkg.model.reference import ComponentRef
     from ocm_pkg.store.closure import closure
 
-    reference, spec = _reference(ref)
-    repository = context.repository(spec)
-    keys = _keys(repository, reference, spec)
+    repository, keys = _keys(context, ComponentRef.parse(ref))
     found: dict[tuple[str, str], ComponentDescriptor] = {}
     for component, version in keys:
         if recursive:
@@ -229,23 +216,24 @@ def get_cv(context: Context, ref: str, recursive: bool, output: str) -> None:
         context.out.data(values, output, text=lambda: "\n".join(_tree(keys, found)))
 
 
-def _keys(
-    repository: Repository, reference: ComponentRef, spec: RepositorySpec
-) -> list[tuple[str, str]]:
-    if reference.component is not None:
-        if reference.version is not None:
-            return [(reference.component, reference.version)]
-        versions = _versions(repository, reference.component, spec)
-        return [(reference.component, version) for version in versions]
+def _keys(context: Context, reference: ComponentRef) -> tuple[Repository, list[tuple[str, str]]]:
+    """Return the repository, and component and version of everything that a reference means."""
+    if reference.repository is None or reference.component is not None:
+        from ocm_pkg.cli.locating import find
+
+        found = find(context, reference)
+        return found.repository, [(found.component, version) for version in found.versions]
+    repository = context.repository(reference.repository)
     from ocm_pkg.store.repository import ComponentRepository, StoredComponents
 
     store: Any = repository.store if isinstance(repository, ComponentRepository) else None
     if not hasattr(store, "repositories"):
         raise UsageError(
-            f"{spec} can't list its components", hint="write REPOSITORY//COMPONENT[:VERSION]"
+            f"{reference.repository} can't list its components",
+            hint="write REPOSITORY//COMPONENT[:VERSION]",
         )
     names = StoredComponents(store).components()
-    return [(name, version) for name in names for version in repository.versions(name)]
+    return repository, [(name, one) for name in names for one in repository.versions(name)]
 
 
 def _provider_name(descriptor: ComponentDescriptor) -> str:
@@ -266,16 +254,17 @@ def _tree(
     lines: list[str] = []
     for key in keys:
         lines.append(f"{key[0]}:{key[1]}")
-        _branch(found[key], found, "", lines)
+        _branch(found[key], dict(found), "", lines)
     return lines
 
 
 def _branch(
     descriptor: ComponentDescriptor,
-    found: Mapping[tuple[str, str], ComponentDescriptor],
+    unshown: dict[tuple[str, str], ComponentDescriptor],
     indent: str,
     lines: list[str],
 ) -> None:
+    """Add the lines below a component version; each that it leads to is opened once."""
     from ocm_pkg.errors import escaped
     from ocm_pkg.model.identity import show
 
@@ -286,12 +275,12 @@ def _branch(
     entries += [(f"source {one.type} {show(one.identity)}", None) for one in component.sources]
     for reference in component.component_references:
         key = (reference.component_name, reference.version)
-        entries.append((f"{reference.name} -> {key[0]}:{key[1]}", found.get(key)))
+        entries.append((f"{reference.name} -> {key[0]}:{key[1]}", unshown.pop(key, None)))
     for index, (text, child) in enumerate(entries):
         is_last = index == len(entries) - 1
         lines.append(f"{indent}{'└─ ' if is_last else '├─ '}{escaped(text)}")
         if child is not None:
-            _branch(child, found, indent + ("   " if is_last else "│  "), lines)
+            _branch(child, unshown, indent + ("   " if is_last else "│  "), lines)
 
 
 @command()
@@ -346,11 +335,13 @@ def download_resource(
 @click.argument("source", metavar="SRC")
 @click.argument("destination", metavar="DST")
 @click.option(
-    "--recursive", is_flag=True, help="Also what it refers to, directly and further down."
+    "--recursive/--no-recursive",
+    default=None,
+    help="Also what it refers to, directly and further down.",
 )
 @click.option(
-    "--copy-resources",
-    is_flag=True,
+    "--copy-resources/--no-copy-resources",
+    default=None,
     help="Refuse if any content is outside the source: it can't be copied by value yet.",
 )
 @click.option("--replace", is_flag=True, help="Replace what is there with other content.")
@@ -366,17 +357,22 @@ def transfer_cv(
     *,
     prefer_plugins: bool,
     output: str,
+    recursive: bool | None,
+    copy_resources: bool | None,
     **choices: Any,  # noqa: ANN401 - the flags that the service takes as they are
 ) -> None:
     """Copy component versions from one repository to another, signatures kept."""
+    from ocm_pkg.model.reference import ComponentRef
     from ocm_pkg.services.transfer import transfer
 
-    target, spec = _reference(destination)
-    if target.component is not None:
+    target = ComponentRef.parse(destination)
+    spec = target.repository
+    if target.component is not None or spec is None:
         raise UsageError(
             f"{destination} names a component, and a repository is wanted",
-            hint=f"write {spec}: the component keeps its name and version",
+            hint=f"write {spec or 'REPOSITORY'}: the component keeps its name and version",
         )
+    configured = context.config.transfer
     origin, component, version = _one(context, source, prefer_plugins=prefer_plugins)
     published = transfer(
         component,
@@ -385,6 +381,8 @@ def transfer_cv(
         destination=context.repository(spec, create=True, prefer_plugins=prefer_plugins),
         repository=str(spec),
         report=_reporter(context),
+        recursive=bool(configured.recursive if recursive is None else recursive),
+        copy_resources=bool(configured.copy_all if copy_resources is None else copy_resources),
         **choices,
     )
     _show_published(context, published, dry_run=choices["dry_run"], output=output)

@@ -25,11 +25,17 @@ class Settings:
     offline: bool | None = None
     loglevel: str | None = None
     plugin_directory: str | None = None
+    config: tuple[str, ...] | None = None
 
     def update(self, other: dict[str, Any]) -> None:
-        """Take over every option that was given; the one nearest to the command wins."""
+        """Take over every option that was given; the one nearest to the command wins.
+
+        What can be given several times is added up.
+        """
         for name, value in other.items():
-            if value is not None:
+            if isinstance(value, tuple):
+                setattr(self, name, (*(getattr(self, name) or ()), *value))
+            elif value is not None:
                 setattr(self, name, value)
 
 
@@ -46,6 +52,12 @@ _COMMON = (
         "--plugin-directory",
         metavar="DIR",
         help="Plugin folder (default: OCM_PLUGIN_DIRECTORY, or ~/.config/ocm/plugins).",
+    ),
+    click.option(
+        "--config",
+        metavar="FILE",
+        multiple=True,
+        help="OCM configuration instead of those that are looked for; can be given again.",
     ),
 )
 _NAMES = tuple(field.name for field in fields(Settings))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.services.sign import Signed
     from ocm_pkg.services.verify import Verification
+    from ocm_pkg.signing.configured import SigningDefaults
     from ocm_pkg.signing.form import Request
+    from ocm_pkg.signing.gpgsign import GpgSigningKey
     from ocm_pkg.signing.keys import SigningKey
     from ocm_pkg.signing.trust import Signer
 
@@ -154,7 +156,10 @@ def key_export(context: Context, name: str) -> None:
 @command()
 @click.argument("ref")
 @click.option(
-    "--key", type=_FILE, metavar="FILE", help="Private key (default: your key `default`)."
+    "--key",
+    type=_FILE,
+    metavar="FILE",
+    help="Private key, RSA or OpenPGP (default: the configured one, or your key `default`).",
 )
 @click.option("--password-file", type=_FILE, metavar="FILE", help="Password of the private key.")
 @click.option(
@@ -162,7 +167,7 @@ def key_export(context: Context, name: str) -> None:
 )
 @click.option(
     "--algorithm",
-    type=click.Choice(["RSASSA-PSS", "RSASSA-PKCS1-V1_5"]),
+    type=click.Choice(["RSASSA-PSS", "RSASSA-PKCS1-V1_5", "GPG"]),
     help="Default: what most tools verify.",
 )
 @click.option("--encoding", type=click.Choice(["plain", "pem"]), help="pem carries certificates.")
@@ -191,8 +196,10 @@ def sign_cv(
     """
     from ocm_pkg.services.sign import sign
 
-    request = _request(context, encoding, chain, wanted)
-    loaded = _private_key(context, key, password_file)
+    configured = _configured(context, key, password_file, wanted)
+    request = _request(context, encoding, chain, wanted, configured)
+    loaded = configured.key or _private_key(context, key, password_file)
+    _warn(context, loaded)
     _spec, repository, descriptor = context.component_version(ref)
     signed = sign(
         repository=repository,
@@ -206,40 +213,69 @@ def sign_cv(
     _show_signed(context, signed, loaded.fingerprint, output, dry_run=dry_run)
 
 
+def _configured(
+    context: Context, key: Path | None, password_file: Path | None, wanted: dict[str, Any]
+) -> SigningDefaults:
+    """Return what the configuration says for the signature, as far as no option does."""
+    from ocm_pkg.cli.configkeys import signing_defaults
+    from ocm_pkg.signing.configured import SigningDefaults
+    from ocm_pkg.signing.keys import read_password
+
+    if not context.config_files:
+        return SigningDefaults(algorithm=wanted["algorithm"])
+    password = read_password(context.cwd / password_file) if password_file else None
+    return signing_defaults(
+        context, wanted["name"], wanted["algorithm"], password, key_given=key is not None
+    )
+
+
 def _request(
-    context: Context, encoding: str | None, chain: Path | None, wanted: dict[str, Any]
+    context: Context,
+    encoding: str | None,
+    chain: Path | None,
+    wanted: dict[str, Any],
+    configured: SigningDefaults,
 ) -> Request:
     from ocm_pkg.signing.form import Request
     from ocm_pkg.signing.keys import load_certificates
 
-    if encoding == "pem" and chain is None:
+    encoding = encoding or ("pem" if configured.as_pem or chain else None)
+    if encoding == "pem" and chain is None and not configured.certificates:
         raise UsageError(
             "a PEM signature carries certificates, and none were given",
-            hint="give the signer's certificate and the intermediates with --chain FILE",
+            hint="give the signer's certificate and the intermediates with --chain FILE, or name "
+            "them as public_key_pem_file beside the configured key",
         )
     if encoding == "plain" and chain is not None:
         raise UsageError(
             "a plain signature cannot carry certificates", hint="leave out --chain or --encoding"
         )
     certificates = load_certificates(context.cwd / chain) if chain else ()
+    if not chain and encoding == "pem":
+        certificates = configured.certificates
     return Request(
         wanted["name"],
-        wanted["algorithm"],
+        configured.algorithm,
         wanted["normalisation"],
         wanted["hash_algorithm"],
         certificates,
     )
 
 
-def _private_key(context: Context, key: Path | None, password_file: Path | None) -> SigningKey:
+def _private_key(
+    context: Context, key: Path | None, password_file: Path | None
+) -> SigningKey | GpgSigningKey:
+    from ocm_pkg.signing.gpgsign import load_signing_key
     from ocm_pkg.signing.keys import load_private_key, read_password
 
     password = read_password(context.cwd / password_file) if password_file else None
     path = context.cwd / key if key else context.keys_folder / "default.private.pem"
-    loaded = load_private_key(path, password)
-    for warning in loaded.warnings:
+    return load_signing_key(path, password) or load_private_key(path, password)
+
+
+def _warn(context: Context, key: SigningKey | GpgSigningKey) -> None:
+    for warning in key.warnings:
         context.out.warn(warning)
-    return loaded
 
 
 def _show_signed(
@@ -303,7 +339,8 @@ def verify_cv(
 ) -> None:
     """Verify the signatures of component version REF, then the bytes of all its resources.
 
-    Without --key and --ca the public keys of your keys folder are the trusted ones.
+    Without --key and --ca the configured keys of a signature are trusted, else the public keys of
+    your keys folder.
     """
     from concurrent.futures import ThreadPoolExecutor
 

@@ -7,11 +7,12 @@ import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ocm_pkg.cli.output import Output
-from ocm_pkg.errors import ComponentVersionNotFoundError, ConfigError, UsageError
+from ocm_pkg.errors import ConfigError
 from ocm_pkg.model.platform import Platform
 
 if TYPE_CHECKING:
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
     from ocm_pkg.cli.options import Settings
     from ocm_pkg.fs.installation import Place
+    from ocm_pkg.model.config import Configuration
     from ocm_pkg.model.descriptor import ComponentDescriptor
+    from ocm_pkg.model.identity import Identity
     from ocm_pkg.model.reference import RepositorySpec
+    from ocm_pkg.plugin.caller import CredentialSource
     from ocm_pkg.plugin.manager import PluginManager
     from ocm_pkg.ports import Repository
     from ocm_pkg.signing.trust import TrustPolicy
-
-DEFAULT_REPOSITORY = "./ctf"
+    from ocm_pkg.store.credentials import CredentialStore
 
 
 @dataclass
@@ -115,22 +118,102 @@ class Context:
             return Path(named) / "ocm-pkg"
         return self.home / (on_mac if sys.platform == "darwin" else elsewhere) / "ocm-pkg"
 
+    @cached_property
+    def config_files(self) -> tuple[Path, ...]:
+        """The configuration files that are there, a later one wins; none has been read."""
+        from ocm_pkg.cli import configfiles
+
+        if self.settings.config:
+            return configfiles.named_files(self.settings.config, self.cwd)
+        program = Path(sys.executable if getattr(sys, "frozen", False) else sys.argv[0])
+        executable = program if program.is_absolute() else None
+        return configfiles.existing(
+            configfiles.candidates(
+                self.environ, home=self._home, cwd=self.cwd, executable=executable
+            )
+        )
+
+    @cached_property
+    def config(self) -> Configuration:
+        """The OCM configuration; read when first asked for."""
+        from ocm_pkg.cli.configfiles import load
+
+        return load(self.config_files, self.out.warn)
+
+    @property
+    def _home(self) -> Path | None:
+        try:
+            return self.home
+        except ConfigError:
+            return None
+
+    def path_of(self, text: str) -> Path:
+        """Return the path that a configuration means, as the reference does."""
+        from ocm_pkg.store.credentials import resolve
+
+        return resolve(text, self.cwd, self._home)
+
+    @cached_property
+    def credentials(self) -> CredentialStore:
+        """Credentials for consumers; without any configuration Docker's are used."""
+        from ocm_pkg.store.credentials import CredentialStore
+
+        return CredentialStore(
+            self.config,
+            environ=self.environ,
+            folder=self.cwd,
+            home=self._home,
+            warn=self.out.warn,
+            docker_by_default=not self.config_files,
+        )
+
+    @cached_property
+    def plugin_folders(self) -> tuple[Path, ...]:
+        """Where plugins are found: the folder of the option, of the variable, or configured."""
+        named = self.settings.plugin_directory or self.environ.get("OCM_PLUGIN_DIRECTORY")
+        if named:
+            return (self.cwd / named,)
+        configured = self.config.plugins.locations if self.config_files else ()
+        if not configured:
+            return (self.home / ".config/ocm/plugins",)
+        self._warn_of_local_plugins()
+        return tuple(self.path_of(text) for text in configured)
+
+    def _warn_of_local_plugins(self) -> None:
+        """Say if a file of the working folder, which may be somebody else's, names programs."""
+        if self.settings.config or self.cwd == self._home:
+            return
+        for entry in self.config.entries:
+            folder = Path(entry.node.file).parent
+            if entry.kind == "plugin.config.ocm.software" and folder in (
+                self.cwd,
+                self.cwd / ".ocm",
+            ):
+                self.out.warn(f"{entry.node.file} says where plugins are run from")
+
     @property
     def plugin_folder(self) -> Path:
-        """Where plugins are found and installed: one entry each."""
-        named = self.settings.plugin_directory or self.environ.get("OCM_PLUGIN_DIRECTORY")
-        return self.cwd / named if named else self.home / ".config/ocm/plugins"
+        """Where plugins are installed: one entry each."""
+        return self.plugin_folders[0]
 
     def repository(
         self, spec: RepositorySpec, *, create: bool = False, prefer_plugins: bool = False
     ) -> Repository:
         """Open a repository: built in where possible, else (or if preferred) through a plugin."""
+        spec = self._unaliased(spec)
         if spec.kind == "ctf" and not prefer_plugins:
             from ocm_pkg.store.provider import BuiltinProvider
 
             return BuiltinProvider(self.cwd).open(spec, create=create)
         manager = self.manager(prefer="external" if prefer_plugins else "builtin")
         return manager.open(spec, create=create)
+
+    def _unaliased(self, spec: RepositorySpec) -> RepositorySpec:
+        """Return the repository that a plain word is configured to mean, unless it is a folder."""
+        is_word = spec.kind == "ctf" and spec.location.replace("-", "").isalnum()
+        if not (is_word and self.config_files) or (self.cwd / spec.location).exists():
+            return spec
+        return self.config.aliases.get(spec.location, spec)
 
     @contextmanager
     def scratch(self, spec: RepositorySpec) -> Iterator[Path]:
@@ -145,7 +228,9 @@ class Context:
             with staged_folder(beside) as folder:
                 yield folder
             return
-        with tempfile.TemporaryDirectory(prefix="ocm-pkg-") as name:
+        folder_name = self.config.filesystem.temp_folder if self.config_files else None
+        parent = self.path_of(folder_name) if folder_name else None
+        with tempfile.TemporaryDirectory(prefix="ocm-pkg-", dir=parent) as name:
             yield Path(name)
 
     def component_version(
@@ -153,25 +238,14 @@ class Context:
     ) -> tuple[RepositorySpec, Repository, ComponentDescriptor]:
         """Return repository and descriptor for ``REPO//COMPONENT[:VERSION]``; default: the newest.
 
-        Without a repository it is ``./ctf``. Raises ``UsageError`` if no component is named.
+        Without a repository it is where resolvers say, or ``./ctf``. Raises ``UsageError`` if no
+        component is named.
         """
-        from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+        from ocm_pkg.cli.locating import find
+        from ocm_pkg.model.reference import ComponentRef
 
-        reference = ComponentRef.parse(text)
-        if reference.component is None:
-            raise UsageError(
-                f"{text} names a repository, and a component version is wanted",
-                hint="write REPOSITORY//COMPONENT:VERSION",
-            )
-        spec = reference.repository or RepositorySpec.parse(DEFAULT_REPOSITORY)
-        repository = self.repository(spec, prefer_plugins=prefer_plugins)
-        version = reference.version or next(iter(repository.versions(reference.component)), None)
-        if version is None:
-            raise ComponentVersionNotFoundError(
-                f"{spec} has no version of {reference.component}",
-                hint=f"ocm-pkg get cv {spec} lists what is there",
-            )
-        return spec, repository, repository.get(reference.component, version)
+        found = find(self, ComponentRef.parse(text), prefer_plugins=prefer_plugins)
+        return found.spec, found.repository, found.repository.get(found.component, found.version)
 
     @property
     def keys_folder(self) -> Path:
@@ -179,14 +253,19 @@ class Context:
         return self.config_folder / "keys"
 
     def trust(self, keys: Sequence[Path], roots: Sequence[Path]) -> TrustPolicy:
-        """Return who is trusted: the keys and roots given, else the user's own public keys."""
+        """Return who is trusted: the keys and roots given, else the configured and the own keys."""
         from ocm_pkg.signing.keys import stored_keys
         from ocm_pkg.signing.trust import TrustPolicy
 
         paths = [self.cwd / path for path in keys]
         if not paths and not roots:
             paths = [key.public_path for key in stored_keys(self.keys_folder)]
-        return TrustPolicy.from_files(paths, [self.cwd / path for path in roots])
+        policy = TrustPolicy.from_files(paths, [self.cwd / path for path in roots])
+        if keys or roots or not self.config_files:
+            return policy
+        from ocm_pkg.cli.configkeys import configured_trust
+
+        return configured_trust(self, policy)
 
     def place(self, into: Path | None = None) -> Place:
         """Return where plugins are installed: the plugin folder, or ``into``, and the data."""
@@ -197,14 +276,27 @@ class Context:
     def manager(self, *, prefer: str = "builtin") -> PluginManager:
         """Return the manager of the plugins in the plugin folder; it ends them with the command."""
         from ocm_pkg.plugin.builtin import builtin_plugins
-        from ocm_pkg.plugin.manager import PluginManager
+        from ocm_pkg.plugin.manager import DEFAULT_IDLE_TIMEOUT, Hooks, PluginManager
 
         if prefer not in self._managers:
+            idle = self.config.plugins.idle_timeout if self.config_files else None
             self._managers[prefer] = PluginManager(
-                [self.plugin_folder],
+                self.plugin_folders,
                 builtin=builtin_plugins(self.cwd),
                 prefer=prefer,
                 environment=self.environ,
+                idle_timeout=idle / 1e9 if idle else DEFAULT_IDLE_TIMEOUT,
+                hooks=Hooks(credentials=self._credentials_for_plugins()),
             )
             self._closing.callback(self._managers[prefer].close)
         return self._managers[prefer]
+
+    def _credentials_for_plugins(self) -> CredentialSource | None:
+        """Return what finds secrets for plugins; None if there can be none to ask for."""
+        docker = self.environ.get("DOCKER_CONFIG") or (self._home and self._home / ".docker")
+        if not self.config_files and not (docker and (Path(docker) / "config.json").is_file()):
+            return None
+        return self._credential_object
+
+    def _credential_object(self, identity: Identity) -> Mapping[str, Any] | None:
+        return self.credentials.credential_object(identity)

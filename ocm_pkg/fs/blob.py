@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg._typing import override
-from ocm_pkg.errors import DigestMismatchError
+from ocm_pkg.errors import DigestMismatchError, InvalidDocumentError
 from ocm_pkg.fs.pipeline import EarlySync, HashThread
 from ocm_pkg.fs.regular import open_regular
 from ocm_pkg.model.digest import Digest, new_hasher
@@ -315,7 +315,7 @@ def _check(wanted: Digest | None, size: int | None, got: Digest, count: int) -> 
 def read_all(blob: Blob, limit: int, what: str) -> bytes:
     """Return the content of a blob of at most ``limit`` bytes; verified as ``copy_blob`` does.
 
-    Raises ``DigestMismatchError`` if it is longer than ``limit``: only for documents, whose size
+    Raises ``InvalidDocumentError`` if it is longer than ``limit``: only for documents, whose size
     has a bound.
     """
     out = io.BytesIO()
@@ -336,8 +336,9 @@ class _Limited:
     def write(self, data: memoryview) -> int:
         self._left -= len(data)
         if self._left < 0:
-            raise DigestMismatchError(
-                f"{self._what} is longer than the {self._limit} bytes that are allowed"
+            raise InvalidDocumentError(
+                f"{self._what} is longer than the {self._limit} bytes that are allowed",
+                hint="split it, or check that it is the file you mean",
             )
         return self._out.write(data)
 

@@ -144,3 +144,25 @@ class FileLock(FolderLock):
             with contextlib.suppress(OSError):
                 self.path.unlink()
         super().release()
+
+
+class ReplacementLock(FolderLock):
+    """An exclusive lock on a file that its writers replace by a rename; leaves nothing behind.
+
+    It is on the file that is there, and on its folder while there is none. The new file must be
+    locked by whoever puts it there until its lock is released, as ``fs.atomic`` does it.
+    """
+
+    @override
+    def _open(self) -> int:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags)
+        except FileNotFoundError:
+            return os.open(self.path.parent, flags | os.O_DIRECTORY)
+
+    @override
+    def _taken(self, fd: int) -> bool:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            return is_at(fd, self.path.parent) and not os.path.lexists(self.path)
+        return is_at(fd, self.path)

@@ -45,12 +45,6 @@ class Resolver:
             return False
         return version is None or self.versions is None or self.versions.contains(version)
 
-    def newest(self, versions: Sequence[str]) -> str | None:
-        """Return the first of ``versions``, newest first, that this rule is for."""
-        if self.versions is None:
-            return next(iter(versions), None)
-        return next((version for version in versions if self.versions.contains(version)), None)
-
 
 def choose(
     resolvers: Sequence[Resolver], component: str, version: str | None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ocm_pkg.errors import ConfigError, InvalidDocumentError
 from ocm_pkg.model import yamltext
-from ocm_pkg.model.document import near_miss, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +75,8 @@ class Node:
 
     def error(self, problem: str, hint: str | None = None) -> ConfigError:
         """Return an error for this value: ``problem`` follows its name."""
+        from ocm_pkg.model.document import show_path  # costly, and only errors need it
+
         line, column = self.position
         where = show_path(self.path) or "the document"
         return ConfigError(
@@ -118,9 +119,7 @@ class Node:
         """Return a text that must be there and not be empty."""
         found = self.text(name)
         if not found:
-            misspelt = near_miss(name, self.mapping())
-            hint = f"did you mean {name!r} by {misspelt!r}?" if misspelt else f"add {name}"
-            raise self.error(f"has no {name}", hint)
+            raise self.error(f"has no {name}", f"add {name}")
         return found
 
     def texts(self, name: str) -> tuple[str, ...]:

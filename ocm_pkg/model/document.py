@@ -150,7 +150,8 @@ class _Problem:
         elif kind == "string_too_short":
             self.message, self.hint = "must not be empty", "write at least one character"
         elif kind == "value_error":
-            self.message = str(details["ctx"]["error"])
+            error = details["ctx"]["error"]
+            self.message, self.hint = str(error), getattr(error, "hint", None)
         else:
             text = details["msg"]
             self.message = f"is wrong: {text[:1].lower()}{text[1:]}"

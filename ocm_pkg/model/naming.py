@@ -19,52 +19,71 @@ _TIME = re.compile(
 _LABEL_VERSION = re.compile(r"v[0-9]+")
 
 
+class WrongTextError(ValueError):
+    """Text that breaks a rule; ``hint`` says what to write instead."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 def _component_name(text: str) -> str:
     if not component_name_ok(text):
-        raise ValueError(
+        raise WrongTextError(
             f"is {_shown(text)}, which is no component name:"
-            " lower-case domain with a dot, a slash, a path, like example.com/plugins/hello"
+            " lower-case domain with a dot, a slash, a path, like example.com/plugins/hello",
+            "write a name like example.com/plugins/hello",
         )
     return text
 
 
 def _element_name(text: str) -> str:
     if not _is_element_name(text):
-        raise ValueError(
+        raise WrongTextError(
             f"is {_shown(text)}, which is no element name:"
-            " two or more of a-z, 0-9, '-', '_', '+', with a letter or digit at both ends"
+            " two or more of a-z, 0-9, '-', '_', '+', with a letter or digit at both ends",
+            "write a name like hello or hello-docs",
         )
     return text
 
 
 def _version(text: str) -> str:
     if not is_version(text):
-        raise ValueError(
-            f"is {_shown(text)}, which is no version like 1.2.3, v1.2, 1.2.3-rc.1 or 1.2.3+build.5"
+        raise WrongTextError(
+            f"is {_shown(text)}, which is no version like 1.2.3, v1.2, 1.2.3-rc.1 or 1.2.3+build.5",
+            "write a version like 1.2.3",
         )
     return text
 
 
 def _time(text: str) -> str:
     if not _TIME.fullmatch(text):
-        raise ValueError(f"is {_shown(text)}, which is no time like 2026-01-01T00:00:00Z")
+        raise WrongTextError(
+            f"is {_shown(text)}, which is no time like 2026-01-01T00:00:00Z",
+            "write date, T, time and zone, as RFC 3339 says",
+        )
     return text
 
 
 def _label_version(text: str) -> str:
     if not _LABEL_VERSION.fullmatch(text):
-        raise ValueError(f"is {_shown(text)}, which is no label version like v1")
+        raise WrongTextError(
+            f"is {_shown(text)}, which is no label version like v1", "write v and a number"
+        )
     return text
 
 
 def _identity(identity: dict[str, str]) -> dict[str, str]:
     for key in identity:
         if key == "name":
-            raise ValueError("has the key 'name', which is the element's own")
+            raise WrongTextError(
+                "has the key 'name', which is the element's own", "choose another key"
+            )
         if not _is_element_name(key):
-            raise ValueError(
+            raise WrongTextError(
                 f"has the key {_shown(key)}: keys are two or more of a-z, 0-9, '-', '_', '+',"
-                " with a letter or digit at both ends"
+                " with a letter or digit at both ends",
+                "write a key like os or architecture",
             )
     return identity
 

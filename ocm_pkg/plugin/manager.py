@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from ocm_pkg.plugin.registry import Asked
     from ocm_pkg.ports import Repository, RepositoryProvider
 
-_IDLE_TIMEOUT = 3600.0
+DEFAULT_IDLE_TIMEOUT = 3600.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class PluginManager:
         environment: Mapping[str, str],
         runtime_folder: Path | None = None,
         limits: Limits | None = None,
-        idle_timeout: float = _IDLE_TIMEOUT,
+        idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         hooks: Hooks | None = None,
         transport: str | None = None,
     ) -> None:

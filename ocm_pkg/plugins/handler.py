@@ -17,6 +17,7 @@ from ocm_pkg.model import identity as identities
 from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
 from ocm_pkg.model.document import read_document
 from ocm_pkg.sdk import Content
+from ocm_pkg.store.archive import ArchiveStore
 from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
 
@@ -99,20 +100,24 @@ class RepositoryHandler:
     ) -> Element:
         """Store a file's content; return the resource with its access and digest."""
         element = read_document(Resource, _with_access(resource), what="the resource")
-        stored = self._open(create=True).put_blob(
-            name, version, element, FileBlob(path, media_type)
-        )
-        return stored.to_json()
+        return self._put(name, version, element, FileBlob(path, media_type)).to_json()
 
     def put_local_source(
         self, name: str, version: str, source: Element, path: Path, media_type: str | None
     ) -> Element:
         """Store a file's content; return the source with its access."""
         element = read_document(Source, _with_access(source), what="the source")
-        stored = self._open(create=True).put_blob(
-            name, version, element, FileBlob(path, media_type)
-        )
-        return stored.to_json()
+        return self._put(name, version, element, FileBlob(path, media_type)).to_json()
+
+    def _put(self, name: str, version: str, element: FoundT, blob: Blob) -> FoundT:
+        """Store content where the next call, which opens the repository again, finds it."""
+        repository = self._open(create=True)
+        stored = repository.put_blob(name, version, element, blob)
+        if isinstance(repository, ComponentRepository) and isinstance(
+            repository.store, ArchiveStore
+        ):
+            repository.store.flush()
+        return stored
 
     def check_health(self) -> None:
         """Return if the repository can be opened and read."""

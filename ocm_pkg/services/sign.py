@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import (
@@ -11,12 +11,13 @@ from ocm_pkg.errors import (
     ConflictError,
     DigestMismatchError,
     UnreachableContentError,
+    UsageError,
 )
 from ocm_pkg.model.descriptor import MEDIA_TYPE_JSON, ComponentDescriptor, Signature
 from ocm_pkg.model.digest import algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import ALGORITHMS, V3, V4ALPHA1, normalise
-from ocm_pkg.signing import certificates
+from ocm_pkg.signing import certificates, gpg, gpgsign
 from ocm_pkg.signing.form import choose, same_under_both
 from ocm_pkg.signing.handlers import make_value
 from ocm_pkg.store.closure import check_reference
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from ocm_pkg.model.descriptor import DigestSpec, Reference, Resource
+    from ocm_pkg.model.descriptor import DigestSpec, Reference, Resource, SignatureSpec
+    from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Repository
     from ocm_pkg.signing.form import Form, Request
     from ocm_pkg.signing.keys import SigningKey
@@ -46,7 +48,7 @@ def sign(
     *,
     repository: Repository,
     descriptor: ComponentDescriptor,
-    key: SigningKey,
+    key: SigningKey | gpgsign.GpgSigningKey,
     now: datetime,
     request: Request,
     force: bool = False,
@@ -54,8 +56,10 @@ def sign(
 ) -> Signed:
     """Sign ``descriptor`` and commit it to ``repository``; with ``dry_run`` commit nothing.
 
-    Raises ``AlreadyExistsError`` if there is a signature of that name, unless ``force``.
+    Raises ``AlreadyExistsError`` if there is a signature of that name, unless ``force``, and
+    ``UsageError`` if what is asked for can't be made with this key.
     """
+    request = _fitting(request, key)
     name, chain = request.name, request.chain
     if descriptor.signature(name) is not None and not force:
         raise AlreadyExistsError(
@@ -77,13 +81,41 @@ def sign(
         digest=digest_spec(digest).model_copy(
             update={"normalisation_algorithm": form.normalisation}
         ),
-        signature=make_value(digest, key, form.algorithm, chain),
+        signature=_value(digest, key, form, request, now),
     )
     signed = complete.with_signature(signature, replace=True)
     _check_what_is_stored(signed)
     if not dry_run:
         repository.add(signed, replace=True)
     return Signed(signed, signature, form, completed)
+
+
+def _fitting(request: Request, key: SigningKey | gpgsign.GpgSigningKey) -> Request:
+    """Return the request with the algorithm that an OpenPGP key has; refuse what doesn't fit."""
+    is_openpgp = isinstance(key, gpgsign.GpgSigningKey)
+    if is_openpgp and request.algorithm is None:
+        request = replace(request, algorithm=gpg.ALGORITHM)
+    if is_openpgp is not (request.algorithm == gpg.ALGORITHM):
+        sort = "an OpenPGP" if is_openpgp else "an RSA"
+        raise UsageError(
+            f"{request.algorithm} signatures are not made with {sort} key",
+            hint="leave out --algorithm, or give a key for it",
+        )
+    if is_openpgp and request.chain:
+        raise UsageError("an OpenPGP signature carries no certificates", hint="leave out --chain")
+    return request
+
+
+def _value(
+    digest: Digest,
+    key: SigningKey | gpgsign.GpgSigningKey,
+    form: Form,
+    request: Request,
+    now: datetime,
+) -> SignatureSpec:
+    if isinstance(key, gpgsign.GpgSigningKey):
+        return gpgsign.make_value(digest, key, now)
+    return make_value(digest, key, form.algorithm, request.chain)
 
 
 def _check_what_is_stored(signed: ComponentDescriptor) -> None:

@@ -20,7 +20,7 @@ from ocm_pkg.model.published import (
     same_content,
 )
 from ocm_pkg.store.closure import closure
-from ocm_pkg.store.copying import copy_artifact, stored_size
+from ocm_pkg.store.copying import batched, copy_artifact, stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +46,7 @@ def transfer(
 ) -> Sequence[Published]:
     """Copy a component version; return it last, after those it refers to (``recursive``).
 
+    They become visible together where the destination can do that (``ports.Batches``).
     ``repository`` is the text of the destination. Content is streamed, each blob once. The stored
     descriptor is the very bytes of the source, unless the destination has another way to its
     content; what signatures cover is the same in any case. The same again changes nothing;
@@ -61,7 +62,8 @@ def transfer(
         for descriptor in descriptors:
             _refuse_external(descriptor)
     one = _Transfer(source, destination, repository, dry_run=dry_run, report=report)
-    return tuple(one.run(descriptor, replace=replace) for descriptor in descriptors)
+    with batched(destination):
+        return tuple(one.run(descriptor, replace=replace) for descriptor in descriptors)
 
 
 def _refuse_external(descriptor: ComponentDescriptor) -> None:

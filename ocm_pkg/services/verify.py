@@ -146,6 +146,8 @@ class _Content:
         self._repository = repository
         self._skip_external = skip_external
         self._executor = executor
+        self._fetched: dict[tuple[str, str], ComponentDescriptor | OcmPkgError] = {}
+        self._digests: dict[tuple[str, str, str, str], Digest] = {}
 
     def checks(self, root: ComponentDescriptor) -> list[Check]:
         """Return a check per reference and per resource, the root's first."""
@@ -161,11 +163,11 @@ class _Content:
             for reference in descriptor.component.component_references:
                 check, child = self._reference(reference, prefix)
                 done.append(check)
-                if child is None or (child.name, child.version) in seen:
-                    continue
-                if len(seen) == MAX_COMPONENT_VERSIONS:
+                if len(self._fetched) >= MAX_COMPONENT_VERSIONS:
                     done.append(_too_many(root))
                     return done
+                if child is None or (child.name, child.version) in seen:
+                    continue
                 seen.add((child.name, child.version))
                 queue.append((child, f"{child.name}:{child.version} "))
         results = self._executor.map(_BlobCheck.run, waiting) if self._executor else None
@@ -183,13 +185,43 @@ class _Content:
             digest = reference.digest
             if digest is None or not digest.value:
                 raise DigestMismatchError(f"{label} has no digest, so nothing vouches for {what}")
-            child = self._repository.get(reference.component_name, reference.version)
-            _compare_reference(child, digest, label)
+            child = self._get(reference.component_name, reference.version)
+            self._compare_reference(child, digest, label)
         except ComponentVersionNotFoundError as error:
             return self._unreachable(label, f"{what} is not in this repository", error), None
         except OcmPkgError as error:
             return _failed(label, error), None
         return Check(label, OK, f"{what} has the digest {digest.value}"), child
+
+    def _get(self, component: str, version: str) -> ComponentDescriptor:
+        """Return a component version, which is read once, or raise what reading it gave."""
+        key = (component, version)
+        if key not in self._fetched:
+            try:
+                self._fetched[key] = self._repository.get(component, version)
+            except OcmPkgError as error:
+                self._fetched[key] = error
+        found = self._fetched[key]
+        if isinstance(found, OcmPkgError):
+            raise found
+        return found
+
+    def _compare_reference(self, child: ComponentDescriptor, spec: DigestSpec, label: str) -> None:
+        if is_excluded(spec):
+            raise DigestMismatchError(
+                f"{label} is excluded from the signature; nothing vouches for it"
+            )
+        said = _digest(spec, label)
+        key = (child.name, child.version, spec.normalisation_algorithm, said.algorithm)
+        if key not in self._digests:
+            normalised = normalise(child, spec.normalisation_algorithm)
+            self._digests[key] = digest_of(normalised, said.algorithm)
+        if self._digests[key] != said:
+            raise DigestMismatchError(
+                f"{label} was signed as {said}, but {child.name}:{child.version} is "
+                f"{self._digests[key]}",
+                hint="the referenced component version was changed after this one was signed",
+            )
 
     def _resources(
         self, descriptor: ComponentDescriptor, prefix: str
@@ -245,18 +277,6 @@ def _too_many(root: ComponentDescriptor) -> Check:
         "component versions"
     )
     return _failed("references", IntegrityError(message))
-
-
-def _compare_reference(child: ComponentDescriptor, spec: DigestSpec, label: str) -> None:
-    if is_excluded(spec):
-        raise DigestMismatchError(f"{label} is excluded from the signature; nothing vouches for it")
-    said = _digest(spec, label)
-    actual = digest_of(normalise(child, spec.normalisation_algorithm), said.algorithm)
-    if actual != said:
-        raise DigestMismatchError(
-            f"{label} was signed as {said}, but {child.name}:{child.version} is {actual}",
-            hint="the referenced component version was changed after this one was signed",
-        )
 
 
 def _digest(spec: DigestSpec, label: str) -> Digest:

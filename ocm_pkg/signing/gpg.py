@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocm_pkg.errors import InvalidDocumentError, SignatureError, UntrustedError
+from ocm_pkg.errors import InvalidDocumentError, SignatureError, UntrustedError, UsageError
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.fs.process import child_environment, run
@@ -27,10 +27,14 @@ ALGORITHM = "GPG"
 MEDIA_TYPE = "application/vnd.ocm.signature.gpg"
 MAX_SIZE = 256 * 1024
 
-_KEY_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+KEY_BEGIN = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+SECRET_BEGIN = b"-----BEGIN PGP PRIVATE KEY BLOCK-----"
 _SIGNATURE_BEGIN = "-----BEGIN PGP SIGNATURE-----"
 _SIGNATURE_END = "-----END PGP SIGNATURE-----"
-_FOLDERS = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
+FOLDERS = "/usr/bin:/bin:/usr/local/bin:/opt/homebrew/bin"
+"""Where GnuPG is looked for, whatever the user's search path says."""
+
+ENVIRONMENT = {"PATH": FOLDERS, "LC_ALL": "C"}
 _SECONDS = 30.0
 
 _RSA, _STRONG_CURVES = "1", frozenset({"19", "22"})
@@ -53,11 +57,21 @@ def load_key(path: Path) -> GpgKey | None:
     """Return the OpenPGP public key in ``path``; None if the file holds something else."""
     with open_regular(path) as stream, storage_errors(f"reading {path}"):
         data = stream.read(MAX_SIZE + 1)
-    if not data.lstrip().startswith(_KEY_BEGIN):
+    if data.lstrip().startswith(SECRET_BEGIN):
+        raise UsageError(
+            f"{path} holds an OpenPGP secret key, and verifying needs only the public one",
+            hint="gpg --armor --export NAME > public.asc",
+        )
+    if not data.lstrip().startswith(KEY_BEGIN):
         return None
     if len(data) > MAX_SIZE:
         raise InvalidDocumentError(f"{path} is larger than {MAX_SIZE // 1024} KiB: no public key")
     return GpgKey(data, path.name)
+
+
+def find_program() -> str | None:
+    """Return the path of ``gpg``, if it is installed."""
+    return shutil.which("gpg", path=FOLDERS)
 
 
 def check(
@@ -72,7 +86,7 @@ def check(
     armoured = text.startswith(_SIGNATURE_BEGIN) and text.endswith(_SIGNATURE_END)
     if not armoured or text.count("-----BEGIN") != 1 or len(value) > MAX_SIZE:
         raise SignatureError(f"{what} has a value that is not one armoured OpenPGP signature")
-    program = shutil.which("gpg", path=_FOLDERS)
+    program = find_program()
     if program is None:
         raise UntrustedError(
             f"{what} is an OpenPGP signature, and there is no gpg to check it with",
@@ -119,7 +133,7 @@ class _Ring:
         self._command = [program, "--homedir", str(folder), "--batch", "--no-tty", "--no-options"]
         self._command += ["--no-autostart", "--no-auto-key-retrieve", "--trust-model", "always"]
         self._command += ["--faked-system-time", time, "--with-colons"]
-        self._environment = child_environment({}, {"PATH": _FOLDERS, "LC_ALL": "C"})
+        self._environment = child_environment({}, ENVIRONMENT)
 
     def _run(self, *arguments: str) -> str:
         done = run(

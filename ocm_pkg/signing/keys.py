@@ -15,7 +15,7 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -103,42 +103,52 @@ def load_private_key(path: Path, password: bytes | None = None) -> SigningKey:
     Loading takes longer than signing, because the numbers are checked: load once per command.
     ``warnings`` says if other users can read the file.
     """
-    blocks = _blocks(path)
+    found = _private_key(_blocks(path), str(path), password)
+    return replace(found, warnings=exposure(path))
+
+
+def read_private_key(text: str, *, name: str, password: bytes | None = None) -> SigningKey:
+    """Return the private key of a PEM text, checked as ``load_private_key`` does."""
+    return _private_key(pem.parse(text, name=name), name, password)
+
+
+def _private_key(blocks: tuple[pem.Block, ...], name: str, password: bytes | None) -> SigningKey:
     private = [block for block in blocks if block.private]
     if not private:
         raise UsageError(
-            f"{path} holds a {_kind(blocks)}, and signing needs a private key",
+            f"{name} holds a {_kind(blocks)}, and signing needs a private key",
             hint="give the file NAME.private.pem with --key",
         )
     if len(private) > 1 or len(blocks) > 1:
-        raise UsageError(f"{path} must hold one private key and nothing else")
+        raise UsageError(f"{name} must hold one private key and nothing else")
     if private[0].encrypted and password is None:
         raise UsageError(
-            f"{path} is encrypted, and no password was given",
+            f"{name} is encrypted, and no password was given",
             hint="put the password into a file and give it with --password-file FILE",
         )
-    key = _decode_private(pem.encode(private[0]).encode(), path, password, private[0].encrypted)
+    key = _decode_private(pem.encode(private[0]).encode(), name, password, private[0].encrypted)
     weak = weakness(key.public_key())
     if weak:
-        raise UntrustedError(f"{path} is too weak to sign with: {weak}", hint="ocm-pkg key new")
-    return SigningKey(key, fingerprint(key.public_key()), _exposure(path))
+        raise UntrustedError(f"{name} is too weak to sign with: {weak}", hint="ocm-pkg key new")
+    return SigningKey(key, fingerprint(key.public_key()))
 
 
 def _decode_private(
-    data: bytes, path: Path, password: bytes | None, encrypted: bool
+    data: bytes, name: str, password: bytes | None, encrypted: bool
 ) -> RSAPrivateKey:
     try:
         key = serialization.load_pem_private_key(data, password if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
-            raise UsageError(f"{path} cannot be decrypted: wrong password?") from error
-        raise InvalidDocumentError(f"{path} is not a valid private key") from error
+            raise UsageError(f"{name} cannot be decrypted: wrong password?") from error
+        raise InvalidDocumentError(f"{name} is not a valid private key") from error
     if not isinstance(key, RSAPrivateKey):
-        raise UsageError(f"{path} is not an RSA key", hint="make one with: ocm-pkg key new")
+        raise UsageError(f"{name} is not an RSA key", hint="make one with: ocm-pkg key new")
     return key
 
 
-def _exposure(path: Path) -> tuple[str, ...]:
+def exposure(path: Path) -> tuple[str, ...]:
+    """Return a warning if other users can read the private key in ``path``."""
     mode = path.stat().st_mode
     if os.name != "posix" or not mode & (stat.S_IRWXG | stat.S_IRWXO):
         return ()
@@ -148,40 +158,57 @@ def _exposure(path: Path) -> tuple[str, ...]:
 
 def load_public_key(path: Path) -> PublicKey:
     """Return the public key in ``path``; of a certificate, the key it is for."""
-    blocks = _blocks(path)
+    return _public_key(_blocks(path), str(path), path.name)
+
+
+def read_public_key(text: str, *, name: str) -> PublicKey:
+    """Return the public key of a PEM text, as ``load_public_key`` does."""
+    return _public_key(pem.parse(text, name=name), name, name)
+
+
+def _public_key(blocks: tuple[pem.Block, ...], name: str, called: str) -> PublicKey:
     if blocks[0].label == pem.CERTIFICATE:
-        certificate = certificates.load_der(blocks[0].content, name=str(path))
+        certificate = certificates.load_der(blocks[0].content, name=name)
         key = certificates.rsa_key(certificate)
         return PublicKey(key, fingerprint(key), certificates.subject(certificate))
-    return _decode_public(blocks, path)
+    return _decode_public(blocks, name, called)
 
 
-def _decode_public(blocks: tuple[pem.Block, ...], path: Path) -> PublicKey:
+def _decode_public(blocks: tuple[pem.Block, ...], name: str, called: str) -> PublicKey:
     if any(block.private for block in blocks):
         raise UsageError(
-            f"{path} holds a private key, and verifying needs only the public one",
-            hint=f"openssl pkey -in {path} -pubout",
+            f"{name} holds a private key, and verifying needs only the public one",
+            hint=f"openssl pkey -in {name} -pubout",
         )
     if len(blocks) != 1 or blocks[0].label not in _PUBLIC_LABELS:
-        raise UsageError(f"{path} holds a {_kind(blocks)}, not one public key")
+        raise UsageError(f"{name} holds a {_kind(blocks)}, not one public key")
     try:
         key = serialization.load_pem_public_key(pem.encode(blocks[0]).encode())
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise InvalidDocumentError(f"{path} is not a valid public key") from error
+        raise InvalidDocumentError(f"{name} is not a valid public key") from error
     if not isinstance(key, RSAPublicKey):
-        raise UsageError(f"{path} is not an RSA key")
+        raise UsageError(f"{name} is not an RSA key")
     weak = weakness(key)
     if weak:
-        raise UntrustedError(f"{path} is too weak to be trusted: {weak}")
-    return PublicKey(key, fingerprint(key), path.name)
+        raise UntrustedError(f"{name} is too weak to be trusted: {weak}")
+    return PublicKey(key, fingerprint(key), called)
 
 
 def load_certificates(path: Path) -> tuple[Certificate, ...]:
     """Return the certificates in ``path`` in their order; at least one."""
-    blocks = _blocks(path)
+    return _certificates(_blocks(path), str(path))
+
+
+def read_certificates(text: str, *, name: str) -> tuple[Certificate, ...]:
+    """Return the certificates of a PEM text that begins with one; none if it does not."""
+    blocks = pem.parse(text, name=name)
+    return _certificates(blocks, name) if blocks[0].label == pem.CERTIFICATE else ()
+
+
+def _certificates(blocks: tuple[pem.Block, ...], name: str) -> tuple[Certificate, ...]:
     if any(block.label != pem.CERTIFICATE for block in blocks):
-        raise UsageError(f"{path} holds a {_kind(blocks)}, and only certificates are wanted")
-    return tuple(certificates.load_der(block.content, name=str(path)) for block in blocks)
+        raise UsageError(f"{name} holds a {_kind(blocks)}, and only certificates are wanted")
+    return tuple(certificates.load_der(block.content, name=name) for block in blocks)
 
 
 def holds_certificates(path: Path) -> bool:

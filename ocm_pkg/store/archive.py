@@ -1,256 +1,241 @@
-"""A CTF in a tar or tgz file, as an OCI store that is only read."""
+"""A CTF that is a tar or tgz file, as an OCI store.
+
+Such a file can't be changed in place: what is pushed waits in a file without a name, and a commit
+writes the whole archive anew and puts it in place by one rename. All blobs of the old one are
+kept, like those of a folder. Writers exclude each other by a lock on the archive itself (on its
+folder while there is none), and commit to what is there then, so no update is lost. Readers need
+no lock: they see the archive as it was when it was opened.
+"""
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import re
-import tarfile
-import tempfile
-import weakref
-import zlib
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ocm_pkg._typing import override
 from ocm_pkg.errors import (
+    ConflictError,
     DigestMismatchError,
     FileMissingError,
-    InvalidDocumentError,
     NotFoundError,
-    UnsafeArchiveError,
-    UsageError,
 )
-from ocm_pkg.fs.blob import BUFFER, VerifyingReader, open_regular
-from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.fs.atomic import clean_leftovers, make_folder, storage_errors, write_file
+from ocm_pkg.fs.blob import VerifyingReader, read_all, verify
+from ocm_pkg.fs.lock import ReplacementLock
 from ocm_pkg.store import ctfindex, mapping, media
+from ocm_pkg.store.archivefile import MAX_FILES, MAX_UNPACKED, ArchiveFile
+from ocm_pkg.store.archivewriter import Stage, write_archive
 from ocm_pkg.store.base import OCIDescriptor
+from ocm_pkg.store.ctfindex import Index
+from ocm_pkg.store.tagging import Tagger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from ocm_pkg.fs.blob import Buffer
     from ocm_pkg.model.digest import Digest
-    from ocm_pkg.ports import Blob
+    from ocm_pkg.ports import Blob, FailPoint
+    from ocm_pkg.store.archivefile import Part
+    from ocm_pkg.store.ctfindex import Tagging
 
-MAX_UNPACKED = 64 * 1024**3
-"""Bytes that a tgz may have unpacked."""
+LOCK_TIMEOUT = 600.0
+"""Seconds that a writer waits for another one, which may be writing a large archive."""
 
-MAX_FILES = 100_000
-"""Entries that an archive may have."""
-
-_MAX_HEADER = 1024 * 1024
-_BLOB = re.compile(r"blobs/(sha256|sha512)\.([0-9a-f]+)")
+PACKED_SUFFIXES = (".tgz", ".tar.gz")
+_MODE = 0o644
 
 
 class ArchiveStore:
-    """The CTF in the file ``path``. A tgz is unpacked once, to a file without a name.
+    """The archive at ``path``; with ``create`` a missing one is empty, and made at a commit.
 
-    Entries may start with ``./``. Links, devices, names that leave the archive, and two entries of
-    one name are refused.
+    A new archive is gzipped if its name says so, one that is there stays as it is. Content that
+    was pushed is there for others when it is committed: with a tag, or by ``flush``.
+    ``fail_point`` is called before each step of a write.
     """
 
-    def __init__(self, path: Path, *, max_unpacked: int = MAX_UNPACKED) -> None:
-        self.path = path
-        with open_regular(path) as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
-            stream.seek(0)
-            self._fd = self._unpacked(stream, max_unpacked) if packed else os.dup(stream.fileno())
-        self._close = weakref.finalize(self, os.close, self._fd)
-        self._files = self._list()
-        self._index = self._read_index()
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = False,
+        fail_point: FailPoint | None = None,
+        lock_timeout: float = LOCK_TIMEOUT,
+        max_unpacked: int = MAX_UNPACKED,
+    ) -> None:
+        with storage_errors(f"opening {path}"):
+            self.path = path.resolve()
+        self._create = create
+        self._fail_point = fail_point
+        self._lock_timeout = lock_timeout
+        self._max_unpacked = max_unpacked
+        self._tagger = Tagger(str(path), self._read, self._commit)
+        self._stage: Stage | None = None
+        self._file: ArchiveFile | None = None
+        self._open()
 
-    def close(self) -> None:
-        """Close the file; blobs that were fetched can't be opened any more."""
-        self._close()
-
-    def _unpacked(self, stream: BinaryIO, limit: int) -> int:
-        what = f"unpacking {self.path}"
-        with storage_errors(what), tempfile.TemporaryFile() as out:
+    def _open(self) -> ArchiveFile | None:
+        """Return the archive as it was when it was first read, or last written; None if none."""
+        if self._file is None:
             try:
-                self._unpack(stream, cast("BinaryIO", out), limit)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise InvalidDocumentError(
-                    f"{self.path} is no gzip file, or was cut: {error}", hint="copy it again"
-                ) from error
-            out.flush()
-            return os.dup(out.fileno())
+                self._file = ArchiveFile(self.path, max_unpacked=self._max_unpacked)
+            except FileMissingError:
+                if not self._create or os.path.lexists(self.path):
+                    raise
+        return self._file
 
-    def _unpack(self, stream: BinaryIO, out: BinaryIO, limit: int) -> None:
-        with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
-            while chunk := unpacked.read(BUFFER):
-                limit -= len(chunk)
-                if limit < 0:
-                    raise UnsafeArchiveError(
-                        f"{self.path} unpacks to more than is allowed",
-                        hint="unpack it yourself if you trust it, and use the folder",
-                    )
-                out.write(chunk)
+    def _read(self) -> Index:
+        file = self._open()
+        return Index() if file is None else file.index
 
-    def _list(self) -> dict[str, tuple[int, int]]:
-        """Return offset and size of every file of the CTF."""
-        files: dict[str, tuple[int, int]] = {}
-        end = os.fstat(self._fd).st_size
-        try:
-            for name, member in self._members(end):
-                if name in files:
-                    self._refuse(f"{name!r} is there twice")
-                if not member.isreg() or member.issparse():
-                    self._refuse(f"{name!r} is no plain file")
-                if member.offset_data + member.size > end:
-                    self._refuse(f"{name!r} is longer than the archive")
-                files[name] = (member.offset_data, member.size)
-        except (tarfile.TarError, EOFError, ValueError, OverflowError, OSError) as error:
-            raise InvalidDocumentError(
-                f"{self.path} is no tar file, or was cut: {error}", hint="copy it again"
-            ) from error
-        return files
-
-    def _members(self, end: int) -> Iterator[tuple[str, tarfile.TarInfo]]:
-        """Give the entries that are part of a CTF, by their names without a leading ``./``."""
-        reader = cast("BinaryIO", _Headers(self._fd, 0, end))
-        with reader, tarfile.open(fileobj=reader, mode="r:") as archive:
-            for number, member in enumerate(archive):
-                if number >= MAX_FILES:
-                    self._refuse(f"it has more than {MAX_FILES} entries")
-                name = member.name.removeprefix("./")
-                if name.startswith("/") or ".." in name.split("/"):
-                    self._refuse(f"{name[:80]!r} leaves it")
-                if name == ctfindex.NAME or _BLOB.fullmatch(name):
-                    yield name, member
-
-    def _refuse(self, why: str) -> NoReturn:
-        raise UnsafeArchiveError(
-            f"{self.path} is refused: {why}", hint="ask its provider for a proper CTF"
-        )
-
-    def _read_index(self) -> ctfindex.Index:
-        offset, size = self._files.get(ctfindex.NAME, (0, -1))
-        if size < 0:
-            raise FileMissingError(
-                f"{self.path} is no CTF: it has no {ctfindex.NAME}", hint="check the path"
-            )
-        if size > ctfindex.MAX_SIZE:
-            raise InvalidDocumentError(f"the index of {self.path} has {size} bytes")
-        with _Part(self._fd, offset, size) as stream:
-            data = stream.readall() or b""
-        return ctfindex.Index.parse(data, f"{self.path}/{ctfindex.NAME}")
+    def _part(self, digest: Digest) -> Part | None:
+        staged = self._stage.parts.get(digest) if self._stage is not None else None
+        if staged is not None:
+            return staged
+        file = self._open()
+        return None if file is None else file.files.get(_name(digest))
 
     def exists(self, repository: str, digest: Digest) -> OCIDescriptor | None:  # noqa: ARG002 - shared by all
         """Return digest and size of content that is there, else None; the bytes aren't checked."""
-        found = self._files.get(f"{ctfindex.BLOBS}/{digest.algorithm}.{digest.hex}")
-        return None if found is None else OCIDescriptor(media.OCTET_STREAM, digest, found[1])
+        part = self._part(digest)
+        return None if part is None else OCIDescriptor(media.OCTET_STREAM, digest, part.size)
 
     def fetch(self, repository: str, descriptor: OCIDescriptor) -> Blob:
         """Return content that is verified as it is read; ``NotFoundError`` if it isn't there."""
         digest = descriptor.digest
-        found = self._files.get(f"{ctfindex.BLOBS}/{digest.algorithm}.{digest.hex}")
-        if found is None:
-            raise NotFoundError(
-                f"{self.path} lacks {digest}, which {repository} refers to",
-                hint="the CTF is incomplete: copy it again",
-            )
-        if found[1] != descriptor.size:
+        part = self._part(digest)
+        if part is None:
+            raise self._incomplete(digest, repository)
+        if part.size != descriptor.size:
             raise DigestMismatchError(
-                f"{digest} in {self.path} has {found[1]} bytes, expected {descriptor.size}",
+                f"{digest} in {self.path} has {part.size} bytes, expected {descriptor.size}",
                 hint="the CTF was changed: copy it again",
             )
-        return _PartBlob(self, self._fd, found[0], descriptor)
+        return _PartBlob(part, descriptor, f"{digest} in {self.path}")
+
+    def _incomplete(self, digest: Digest, referrer: str) -> NotFoundError:
+        return NotFoundError(
+            f"{self.path} lacks {digest}, which {referrer} refers to",
+            hint="the CTF is incomplete: copy it again",
+        )
 
     def push(self, repository: str, blob: Blob, media_type: str) -> OCIDescriptor:
-        """Refuse: an archive is only read."""
-        raise self._read_only(f"{media_type} can't be stored in {repository}", blob)
+        """Keep content for the next commit, reading it once; what is there and good is kept."""
+        stored = self._stored(blob)
+        if stored is None:
+            if self._stage is None:
+                make_folder(self.path.parent)
+                clean_leftovers(self.path.parent)
+                self._stage = Stage(self.path.parent)
+            with storage_errors(f"writing to {self.path.parent}", self.path.parent):
+                self._step("archive.push")
+            stored = self._stage.push(blob)
+        descriptor = OCIDescriptor(media_type, *stored)
+        self._tagger.pushed(repository, descriptor)
+        return descriptor
+
+    def _stored(self, blob: Blob) -> tuple[Digest, int] | None:
+        """Return digest and size if the content is there already, and is what it should be."""
+        digest = blob.digest
+        part = None if digest is None else self._part(digest)
+        if digest is None or part is None or (blob.size is not None and blob.size != part.size):
+            return None
+        there = OCIDescriptor(media.OCTET_STREAM, digest, part.size)
+        try:
+            verify(_PartBlob(part, there, str(digest)))
+        except DigestMismatchError:
+            return None
+        return digest, part.size
 
     def resolve(self, repository: str, reference: str) -> OCIDescriptor | None:
         """Return what a tag or digest stands for, or None."""
-        entry = self._index.find(repository, reference)
+        entry = self._tagger.find(repository, reference)
         if entry is None:
             return None
         found = self.exists(repository, entry.digest)
         if found is None:
-            raise NotFoundError(
-                f"{self.path} lacks {entry.digest}, which {repository}:{reference} refers to",
-                hint="the CTF is incomplete: copy it again",
-            )
+            raise self._incomplete(entry.digest, f"{repository}:{reference}")
         media_type = entry.media_type
         if media_type is None:
-            with self.fetch(repository, found).open() as stream:
-                data = stream.read(mapping.MAX_DOCUMENT)
-            media_type = mapping.media_type_of(data, str(entry.digest))
+            what = str(entry.digest)
+            data = read_all(self.fetch(repository, found), mapping.MAX_DOCUMENT, what)
+            media_type = mapping.media_type_of(data, what)
         return OCIDescriptor(media_type, entry.digest, found.size)
 
     def tag(
         self, repository: str, descriptor: OCIDescriptor, tag: str, *, replace: bool = True
     ) -> None:
-        """Refuse: an archive is only read."""
-        raise self._read_only(f"{repository}:{tag} can't be set", (descriptor, replace))
+        """Point ``tag`` at a manifest by replacing the archive: the commit."""
+        self._tagger.tag(repository, descriptor, tag, replace=replace)
 
-    def _read_only(self, what: str, _content: object) -> UsageError:
-        return UsageError(
-            f"{what}: {self.path} is an archive file, which is only read",
-            hint="use a CTF that is a folder",
+    def batch(self) -> AbstractContextManager[None]:
+        """Hold tags back until the end of the block, and replace the archive once."""
+        return self._tagger.batch()
+
+    def flush(self) -> None:
+        """Put what was pushed into the archive, for whoever tags it later."""
+        self._commit(())
+
+    def _commit(self, taggings: Sequence[Tagging]) -> None:
+        staged = self._stage.parts if self._stage is not None else {}
+        with ReplacementLock(self.path, self._lock_timeout):
+            self._step("archive.locked")
+            if self._file is None or not self._file.is_current():
+                self._file = None
+            file = self._open()
+            old = Index() if file is None else file.index
+            index = old.with_tags(taggings, str(self.path))
+            if index is old and not staged:
+                return
+            blobs = dict(file.files) if file is not None else {}
+            blobs |= {_name(digest): part for digest, part in staged.items()}
+            blobs.pop(ctfindex.NAME, None)
+            self._replace(file, index, blobs)
+        self._file = self._stage = None
+
+    def _replace(self, file: ArchiveFile | None, index: Index, blobs: dict[str, Part]) -> None:
+        if file is not None and file.foreign is not None:
+            raise ConflictError(
+                f"{self.path} has {file.foreign[:80]!r}, which is no part of a CTF and would be "
+                "lost",
+                hint="write to a new archive",
+            )
+        if len(blobs) + 2 > MAX_FILES:
+            raise ConflictError(
+                f"{self.path} would have more than {MAX_FILES} entries",
+                hint="use a CTF that is a folder",
+            )
+        packed = file.packed if file is not None else self.path.name.endswith(PACKED_SUFFIXES)
+        write_file(
+            self.path,
+            lambda out: write_archive(out, index.encode(), blobs, packed=packed, step=self._step),
+            file.mode if file is not None else _MODE,
+            fail_point=self._fail_point,
         )
 
     def tags(self, repository: str) -> Sequence[str]:
         """Return all tags; empty if there is no such repository."""
-        return self._index.tags(repository)
+        return self._tagger.tags(repository)
 
     def repositories(self) -> Sequence[str]:
         """Return the names of all repositories, sorted."""
-        return self._index.repositories()
+        return self._read().repositories()
+
+    def _step(self, name: str) -> None:
+        if self._fail_point is not None:
+            self._fail_point(name)
 
 
-class _Part(io.RawIOBase):
-    """Bytes of an open file, read by position: many at a time don't disturb each other."""
-
-    def __init__(self, fd: int, offset: int, size: int) -> None:
-        super().__init__()
-        self._fd = fd
-        self._start = offset
-        self._at = offset
-        self._end = offset + size
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def seekable(self) -> bool:
-        return True
-
-    @override
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        base = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
-        self._at = max(self._start, base + offset)
-        return self._at - self._start
-
-    @override
-    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
-        view = memoryview(buffer)[: max(0, self._end - self._at)]
-        count = os.preadv(self._fd, [view], self._at) if len(view) else 0
-        self._at += count
-        return count
-
-
-class _Headers(_Part):
-    """A tar for its headers only: no extended header longer than a limit gets into memory."""
-
-    @override
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= _MAX_HEADER:
-            raise tarfile.ReadError("a header is too long")
-        return super().read(size) or b""
+def _name(digest: Digest) -> str:
+    return f"{ctfindex.BLOBS}/{digest.algorithm}.{digest.hex}"
 
 
 class _PartBlob:
-    """A file of the archive; keeps the archive open as long as it is used."""
+    """A file of the archive, or one on its way into it; keeps it open as long as it is used."""
 
-    def __init__(self, store: ArchiveStore, fd: int, offset: int, of: OCIDescriptor) -> None:
-        self._store = store
-        self._fd = fd
-        self._offset = offset
+    def __init__(self, part: Part, of: OCIDescriptor, what: str) -> None:
+        self._part = part
         self._of = of
+        self._what = what
 
     @property
     def media_type(self) -> str:
@@ -269,9 +254,7 @@ class _PartBlob:
 
     def open(self, offset: int = 0) -> BinaryIO:
         """Return a new stream from ``offset``; verified if it is 0."""
-        offset = min(offset, self.size)
-        part = cast("BinaryIO", _Part(self._fd, self._offset + offset, self.size - offset))
+        part = self._part.open(offset)
         if offset:
             return part
-        what = f"{self.digest} in {self._store.path}"
-        return cast("BinaryIO", VerifyingReader(part, self.digest, self.size, what))
+        return cast("BinaryIO", VerifyingReader(part, self.digest, self.size, self._what))

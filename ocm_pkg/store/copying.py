@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -11,6 +12,7 @@ from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
     from ocm_pkg.model.digest import Digest
@@ -21,6 +23,14 @@ if TYPE_CHECKING:
 
     Contents: TypeAlias = "Mapping[ElementKey, Blob]"
     """The content of those elements of a descriptor whose content is local."""
+
+
+def batched(repository: Repository) -> AbstractContextManager[None]:
+    """Return a block that commits what is added in it at its end, where the repository can.
+
+    See ``ports.Batches``; elsewhere each component version is committed when it is added.
+    """
+    return repository.batch() if isinstance(repository, ComponentRepository) else nullcontext()
 
 
 def stored_size(repository: Repository, component: str, digest: Digest) -> int | None:

@@ -86,7 +86,7 @@ class CredentialStore:
         return Credentials(properties) if properties else None
 
     def credential_object(self, identity: Identity) -> dict[str, Any] | None:
-        """Return the secret as plugins get it: ``{"type": "Credentials/v1", "properties": ...}``."""
+        """Return the secret as plugins get it: ``{"type": ..., "properties": {...}}``."""
         found = self.find(identity)
         return None if found is None else found.to_json()
 
@@ -164,7 +164,7 @@ class CredentialStore:
             problem = f"{helper.program} failed with status {done.returncode}"
         raise AuthenticationError(
             f"no credentials for {helper.server}: {problem}",
-            hint=f"try it: echo {helper.server} | {helper.program} get",
+            hint=f"check {helper.program}, or remove it from the Docker configuration",
         )
 
     @staticmethod

@@ -8,6 +8,7 @@ readers need no lock. Reading changes nothing.
 from __future__ import annotations
 
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import (
@@ -15,6 +16,7 @@ from ocm_pkg.errors import (
     DigestMismatchError,
     FileMissingError,
     InvalidDocumentError,
+    LocalStorageError,
     NotFoundError,
     UnsafeArchiveError,
 )
@@ -31,17 +33,24 @@ from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all, verify
 from ocm_pkg.fs.staged import StagedBlob
 from ocm_pkg.store import ctfindex, mapping, media
 from ocm_pkg.store.base import OCIDescriptor
-from ocm_pkg.store.ctfindex import Entry, Index
+from ocm_pkg.store.ctfindex import Index
+from ocm_pkg.store.tagging import Tagger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Blob, FailPoint
+    from ocm_pkg.store.ctfindex import Entry, Tagging
 
 LOCK_TIMEOUT = 60.0
 """Seconds that a writer waits for another one; each holds the lock only for the index."""
+
+_SETTLED = 100_000_000
+"""Nanoseconds after which a file that changes again is sure to have another time stamp."""
 
 
 def blob_name(digest: Digest) -> str:
@@ -70,7 +79,8 @@ class CTFStore:
         self._fail_point = fail_point
         self._lock_timeout = lock_timeout
         self._prepared = False
-        self._manifests: dict[Digest, Entry] = {}
+        self._tagger = Tagger(str(path), self._read, self._commit)
+        self._known: tuple[tuple[int, ...], Index] | None = None
 
     def exists(self, repository: str, digest: Digest) -> OCIDescriptor | None:  # noqa: ARG002 - shared by all
         """Return digest and size of content that is there, else None; the bytes aren't checked."""
@@ -116,10 +126,7 @@ class CTFStore:
         self._prepare()
         stored = self._stored(blob) or self._write(blob)
         descriptor = OCIDescriptor(media_type, stored[0], stored[1])
-        if media_type in media.MANIFESTS:
-            self._manifests[descriptor.digest] = Entry(
-                repository, descriptor.digest, media_type=media_type
-            )
+        self._tagger.pushed(repository, descriptor)
         return descriptor
 
     def _stored(self, blob: Blob) -> tuple[Digest, int] | None:
@@ -152,7 +159,7 @@ class CTFStore:
 
     def resolve(self, repository: str, reference: str) -> OCIDescriptor | None:
         """Return what a tag or digest stands for, or None."""
-        entry = self._read().find(repository, reference)
+        entry = self._tagger.find(repository, reference)
         if entry is None:
             return None
         size = self._size(entry.digest)
@@ -174,55 +181,66 @@ class CTFStore:
     ) -> None:
         """Point ``tag`` at a manifest by replacing the index: the commit."""
         self._prepare()
-        with FolderLock(self.path, self._lock_timeout):
+        self._tagger.tag(repository, descriptor, tag, replace=replace)
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Hold tags back until the end of the block, and replace the index once."""
+        return self._tagger.batch()
+
+    def _commit(self, taggings: Sequence[Tagging]) -> None:
+        with FolderLock(self.path.resolve(), self._lock_timeout):
             index = self._read()
-            there = index.find(repository, tag)
-            if there is not None and there.digest == descriptor.digest:
+            changed = index.with_tags(taggings, str(self.path))
+            if changed is index:
                 return
-            if there is not None and not replace:
-                raise AlreadyExistsError(
-                    f"{repository}:{tag} is in {self.path} with other content",
-                    hint="choose another version, or replace it",
-                )
-            tagged = Entry(repository, descriptor.digest, tag, descriptor.media_type)
-            data = index.with_tag(tagged, self._parts(tagged)).encode()
             with storage_errors(f"writing to {self.path}", self.path):
                 sync_folder(self.path / ctfindex.BLOBS)
                 self._step("ctf.index")
+            data = changed.encode()
             write_file(self.path / ctfindex.NAME, data, fail_point=self._fail_point)
-        self._manifests.clear()
-
-    def _parts(self, tagged: Entry) -> list[Entry]:
-        """Return entries for the manifests that an index was made of."""
-        if tagged.media_type not in media.INDEXES:
-            return []
-        pushed = (each for each in self._manifests.values() if each.digest != tagged.digest)
-        return [each for each in pushed if each.repository == tagged.repository]
 
     def tags(self, repository: str) -> Sequence[str]:
         """Return all tags; empty if there is no such repository."""
-        return self._read().tags(repository)
+        return self._tagger.tags(repository)
 
     def repositories(self) -> Sequence[str]:
         """Return the names of all repositories, sorted."""
         return self._read().repositories()
 
     def _read(self) -> Index:
+        """Return the index; the one that was read before if the file is still the same."""
         path = self.path / ctfindex.NAME
+        try:
+            with storage_errors(f"reading {path}"):
+                status = path.lstat()
+        except LocalStorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+                return self._none(error)
+            raise
+        stamp = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if self._known is not None and self._known[0] == stamp:
+            return self._known[1]
         try:
             data = read_all(FileBlob(path, follow_links=False), ctfindex.MAX_SIZE, str(path))
         except FileMissingError as error:
-            if self._create:
-                return Index()
-            raise FileMissingError(
-                f"{self.path} is no CTF: there is no {ctfindex.NAME}",
-                hint="check the path; `ocm-pkg publish` makes a CTF",
-            ) from error
+            return self._none(error)
         if not data:
             raise InvalidDocumentError(
                 f"{path} is empty", hint="copy it again, or remove it to start an empty CTF"
             )
-        return Index.parse(data, str(path))
+        index = Index.parse(data, str(path))
+        # A file that was changed just now may change again without getting another time.
+        is_settled = time.time_ns() - status.st_mtime_ns > _SETTLED
+        self._known = (stamp, index) if is_settled else None
+        return index
+
+    def _none(self, error: OcmPkgError) -> Index:
+        if self._create:
+            return Index()
+        raise FileMissingError(
+            f"{self.path} is no CTF: there is no {ctfindex.NAME}",
+            hint="check the path; `ocm-pkg publish` makes a CTF",
+        ) from error
 
     def _prepare(self) -> None:
         """Make the folders if they may be made, and remove what a killed writer left."""

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import FileMissingError, InvalidReferenceError
 from ocm_pkg.fs.oserror import storage_errors
-from ocm_pkg.model.reference import ARCHIVE_SUFFIXES
+from ocm_pkg.model.reference import ARCHIVE_SUFFIXES, RepositorySpec
 from ocm_pkg.store.archive import ArchiveStore
 from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
-    from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.ports import FailPoint
 
 KINDS = ("ctf",)
 
 
 class BuiltinProvider:
-    """Opens CTFs: folders, and tar and tgz files for reading.
+    """Opens CTFs: folders, and tar and tgz files. The name of a new one says which it is.
 
     Relative paths start at ``folder``, ``~/`` at ``home``.
     """
@@ -50,12 +49,10 @@ class BuiltinProvider:
         path = self._path(spec.location)
         with storage_errors(f"opening {spec.location}"):
             is_file, is_folder = path.is_file(), path.is_dir()
-        if is_file:
-            return ComponentRepository(ArchiveStore(path))
-        if create and not is_folder and path.name.endswith(ARCHIVE_SUFFIXES):
-            raise InvalidReferenceError(
-                f"{spec.location} would be an archive file, which is only read",
-                hint="name a folder, and pack it with tar afterwards",
+        is_archive = path.name.endswith(ARCHIVE_SUFFIXES) and create and not is_folder
+        if is_file or is_archive:
+            return ComponentRepository(
+                ArchiveStore(path, create=create, fail_point=self._fail_point)
             )
         if not create and not is_folder:
             raise FileMissingError(f"the CTF {spec.location} does not exist", hint="check the path")
@@ -67,3 +64,11 @@ class BuiltinProvider:
         if self._home is not None and (text == "~" or text.startswith("~/")):
             return self._home / text[2:]
         return self._folder / text
+
+
+def open_repository(text: str, *, create: bool = False) -> ComponentRepository:
+    """Open the repository that ``text`` names, as on the command line: ``./ctf``, ``x.tgz``.
+
+    For repositories of other types use ``PluginManager.open``. Errors as ``BuiltinProvider.open``.
+    """
+    return BuiltinProvider().open(RepositorySpec.parse(text), create=create)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, cast
 
 from ocm_pkg import __version__
 from ocm_pkg.errors import (
@@ -24,14 +25,17 @@ from ocm_pkg.store.mapping import StoredVersion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from ocm_pkg.model.descriptor import Source
     from ocm_pkg.model.digest import Digest
-    from ocm_pkg.ports import Blob, ElementT
+    from ocm_pkg.ports import Batches, Blob, ElementT
     from ocm_pkg.store.base import OCIStore, Repositories
 
 CREATOR = f"ocm-pkg/{__version__}"
 _KNOWN_VERSIONS = 64
+_MANY = 100
+"""So many versions are not sorted for a hint: most often the caller expects that one is missing."""
 
 
 class ComponentRepository:
@@ -102,6 +106,14 @@ class ComponentRepository:
         self._stored.pop((name, version), None)
         self.store.tag(repository, top, tag, replace=replace)
 
+    def batch(self) -> AbstractContextManager[None]:
+        """Commit what is added in the block at its end, all or nothing, if the store can do so.
+
+        See ``ports.Batches``. In a store that can't, each component version is committed at once.
+        """
+        batch = getattr(self.store, "batch", None)
+        return nullcontext() if batch is None else cast("Batches", self.store).batch()
+
     def _is_there(self, descriptor: ComponentDescriptor, *, replace: bool) -> bool:
         """Whether the same descriptor is there; another one is an error, unless ``replace``."""
         name, version = descriptor.name, descriptor.version
@@ -170,6 +182,8 @@ class ComponentRepository:
         return stored
 
     def _hint(self, component: str) -> str:
+        if len(self.store.tags(mapping.repository_of(component))) > _MANY:
+            return "it has many others: check the version"
         versions = self.versions(component)
         if versions:
             return f"it has {', '.join(versions[:5])}" + (", ..." if len(versions) > 5 else "")

@@ -21,7 +21,7 @@ from ocm_pkg.store.repository import ComponentRepository
 from tests.fakes.trees import snapshot
 
 SET = Path(__file__).parents[2].parent / "shared" / "vectors"
-pytestmark = pytest.mark.skipif(not SET.is_dir(), reason="the full set of vectors is not here")
+pytestmark = pytest.mark.skipif(not SET.is_dir(), reason="needs ../shared/vectors")
 
 
 def entries(kind):

@@ -25,7 +25,7 @@ SESSIONS = sorted(FOLDER.glob("go-plugin-session.*.json"))
 CREDENTIALS = {"type": "Credentials/v1", "properties": {"username": "alice", "password": 'p"w'}}
 LIMITS = ClientLimits(call=5)
 
-pytestmark = pytest.mark.skipif(not SESSIONS, reason="the full set of vectors is not there")
+pytestmark = pytest.mark.skipif(not SESSIONS, reason="needs ../shared/vectors")
 
 
 @pytest.fixture

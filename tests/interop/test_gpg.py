@@ -17,7 +17,7 @@ from ocm_pkg.signing.trust import TrustPolicy
 from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
 
-pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed")
+pytestmark = pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gpg")
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 REPOSITORY = ComponentRepository(CTFStore(VECTORS / "extra/signed-gpg/ctf"))

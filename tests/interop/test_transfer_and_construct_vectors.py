@@ -18,7 +18,7 @@ from ocm_pkg.store.provider import BuiltinProvider
 
 VECTORS = Path(__file__).parents[3] / "shared/vectors"
 pytestmark = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="the full set of vectors is not beside the repository"
+    not VECTORS.is_dir(), reason="needs ../shared/vectors"
 )
 
 

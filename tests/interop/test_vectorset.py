@@ -15,7 +15,7 @@ from tests.vectorset.world import VectorSet
 PROJECT = Path(__file__).parents[2]
 SET = PROJECT.parent / "shared/vectors"
 pytestmark = pytest.mark.skipif(
-    not SET.is_dir(), reason="the full set of vectors is not beside the repository"
+    not SET.is_dir(), reason="needs ../shared/vectors"
 )
 TOOLS = ("v1", "v2")
 

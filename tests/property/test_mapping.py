@@ -10,7 +10,7 @@ from ocm_pkg.errors import OcmPkgError
 from ocm_pkg.fs.blob import BytesBlob, read_all
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store import mapping, media
-from ocm_pkg.store.ctfindex import Entry, Index
+from ocm_pkg.store.ctfindex import Entry, Index, Tagging
 from ocm_pkg.store.memory import MemoryStore
 from ocm_pkg.store.repository import ComponentRepository
 from tests.fakes.components import NAME, descriptor, resource
@@ -112,7 +112,7 @@ OPERATIONS = st.lists(
 def test_an_index_remembers_the_last_of_each_tag_and_every_digest(operations):
     index, expected = Index(), {}
     for repository, tag, data in operations:
-        index = index.with_tag(Entry(repository, digest_of(data), tag, "t"))
+        index = index.with_tags([Tagging(Entry(repository, digest_of(data), tag, "t"))], "it")
         expected[repository, tag] = digest_of(data)
     index = Index.parse(index.encode(), "it")
     for (repository, tag), digest in expected.items():
@@ -121,3 +121,48 @@ def test_an_index_remembers_the_last_of_each_tag_and_every_digest(operations):
         assert index.find(repository, str(digest_of(data))) is not None
     assert index.repositories() == sorted({each[0] for each in operations})
     assert len(set(index.entries)) == len(index.entries)
+
+
+TEXTS = st.text('ab1."\\{}[],:/\u00e9 \n', min_size=1, max_size=5)
+ENTRIES = st.lists(
+    st.builds(
+        Entry,
+        TEXTS,
+        st.sampled_from([digest_of(b"x"), digest_of(b"y"), digest_of(b"x", "sha512")]),
+        st.none() | TEXTS,
+        st.none() | TEXTS,
+    ),
+    max_size=5,
+)
+
+
+@SETTINGS
+@given(ENTRIES, st.lists(st.tuples(TEXTS, TEXTS), max_size=4))
+def test_an_index_says_the_same_in_whatever_form_it_is_read(entries, wanted):
+    compact = Index(entries).encode()
+    loose = json.dumps(json.loads(compact), indent=1).encode()
+    one, two = Index.parse(compact, "it"), Index.parse(loose, "it")
+    assert one.entries == two.entries == tuple(entries)
+    wanted += [
+        (each.repository, text) for each in entries for text in (each.tag, str(each.digest)) if text
+    ]
+    for repository, reference in wanted:
+        assert one.find(repository, reference) == two.find(repository, reference)
+        assert one.tags(repository) == two.tags(repository)
+    assert one.repositories() == two.repositories()
+    new = Tagging(Entry("ab", digest_of(b"z"), "1", "t"))
+    assert one.with_tags([new], "it").entries == two.with_tags([new], "it").entries
+
+
+@SETTINGS
+@given(ENTRIES, st.integers(0, 10_000), st.sampled_from(list('"\\{},:[]x1') + [""]))
+def test_a_changed_index_is_scanned_only_if_it_is_one(entries, place, text):
+    data = Index(entries).encode().decode()
+    place %= len(data)
+    changed = (data[:place] + text + data[place + 1 :]).encode()
+    try:
+        index = Index.parse(changed, "it")
+    except OcmPkgError:
+        return
+    loose = json.dumps(json.loads(changed), indent=1).encode()
+    assert index.entries == Index.parse(loose, "it").entries

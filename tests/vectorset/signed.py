@@ -103,6 +103,8 @@ def sign_refused(world: World) -> None:
         done = world.run("sign", "cv", reference, "--key", key, *options)
         if done.code == 0:
             world.verify(reference, "--key", public)
+            other = world.set.key("test-key-b.public.pem")
+            world.verify(reference, "--key", other, codes=BAD)
         return
     name = f"test-leaf-{leaf}"
     options += ["--encoding", "pem", "--chain", world.set.key(f"{name}.chain.pem")]

@@ -105,7 +105,7 @@ def test_a_constructor_survives_a_round_trip() -> None:
         assert again == one
 
 
-@pytest.mark.skipif(not ALL_VECTORS.is_dir(), reason="the full set of vectors is not here")
+@pytest.mark.skipif(not ALL_VECTORS.is_dir(), reason="needs ../shared/vectors")
 def test_every_constructor_of_the_vectors_is_read() -> None:
     for path in sorted(ALL_VECTORS.glob("inputs/*/constructor.yaml")):
         assert parse_constructor(path.read_bytes(), name=path.name, variables={}).components

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -26,20 +26,13 @@ from ocm_pkg.model.descriptor import (
     SignatureSpec,
 )
 from tests.fakes.descriptors import (
-    ALL_VECTORS,
     HEX,
-    OWN_VECTORS,
     component_json,
     descriptor,
     descriptor_json,
-    normal_forms,
     parse,
     resource_json,
-    stored_descriptor,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def refused(value: Any) -> InvalidDocumentError:
@@ -397,124 +390,3 @@ def test_signatures_are_added_and_replaced_by_name() -> None:
         "mediaType": "x/y",
     }
     assert parse(replaced.to_json()) == replaced
-
-
-V3ALPHA1 = {
-    "apiVersion": "ocm.software/v3alpha1",
-    "kind": "ComponentVersion",
-    "metadata": {
-        "name": "example.com/a",
-        "version": "1.0.0",
-        "provider": {"name": "p", "labels": [{"name": "x", "value": 1}]},
-    },
-    "repositoryContexts": [{"type": "x"}],
-    "spec": {
-        "resources": [
-            resource_json(version=...),
-            resource_json(name="far", relation="external", version="2.0.0"),
-            resource_json(name="kept", version="3.0.0"),
-        ],
-        "references": [{"name": "ref", "version": "1", "componentName": "a.bc/d"}],
-    },
-    "signatures": [],
-}
-
-
-def test_a_v3alpha1_descriptor_is_read_in_the_form_of_v2() -> None:
-    data = yamltext.dump(V3ALPHA1).encode()
-    built = ComponentDescriptor.parse(data, MEDIA_TYPE_YAML, name="cd")
-    assert built.api_version == "ocm.software/v3alpha1"
-    assert built.encoded == Encoded(data, MEDIA_TYPE_YAML)
-    assert json.loads(built.component.provider) == V3ALPHA1["metadata"]["provider"]  # type: ignore[index]
-    versions = [(resource.name, resource.version) for resource in built.component.resources]
-    assert versions == [("hello", "1.0.0"), ("far", "2.0.0"), ("kept", "3.0.0")]
-    assert built.component.component_references[0].component_name == "a.bc/d"
-    assert built.to_json()["component"]["repositoryContexts"] == [{"type": "x"}]
-    plain = {**V3ALPHA1, "metadata": {**V3ALPHA1["metadata"], "provider": {"name": "p"}}}  # type: ignore[dict-item]
-    assert parse(plain).component.provider == "p"
-    assert parse(plain).with_resources([]).api_version == "ocm.software/v3alpha1"
-
-
-@pytest.mark.parametrize(
-    "members",
-    [
-        {"kind": "Component"},
-        {"kind": ...},
-        {"metadata": ...},
-        {"metadata": []},
-        {"spec": None},
-        {"metadata": {"name": "example.com/a", "version": "1", "provider": "p"}},
-        {"spec": {"resources": {}}},
-        {"spec": {"resources": ["x"]}},
-        {"spec": {"sources": 5}},
-        {"spec": {"resources": [resource_json(version=..., relation="external")]}},
-        {"meta": {"schemaVersion": "v2"}},
-        {"component": {}},
-    ],
-)
-def test_D14_a_v3alpha1_descriptor_that_breaks_its_form_is_refused(members: dict[str, Any]) -> None:
-    value = {key: member for key, member in {**V3ALPHA1, **members}.items() if member is not ...}
-    with pytest.raises(InvalidDocumentError):
-        parse(value)
-
-
-def test_every_stored_vector_is_read_and_survives_a_round_trip() -> None:
-    for stored, _, _ in normal_forms(OWN_VECTORS):
-        built = stored_descriptor(stored)
-        assert ComponentDescriptor.from_json(json.loads(built.encode()), name="again") == built
-
-
-REFUSED = {
-    "access-missing",
-    "bad-component-name-in-descriptor",
-    "bad-resource-name",
-    "bad-version-in-descriptor",
-    "deep-nesting",
-    "descriptor-duplicate-key",
-    "descriptor-not-json",
-    "descriptor-trailing-data",
-    "descriptor-truncated-json",
-    "descriptor-unknown-mediatype",
-    "duplicate-identity",
-    "extra-identity-name",
-    "extra-identity-nonstring",
-    "huge-ints",
-    "invalid-utf8",
-    "provider-object",
-    "schema-version-missing",
-    "schema-version-v9",
-    "wrong-types",
-    "yaml-alias-bomb",
-}
-READ = {
-    "descriptor-yaml",
-    "name-mismatch",
-    "resource-blob-missing",
-    "resources-null",
-    "unknown-access-type",
-    "unknown-field",
-    "version-mismatch",
-    *(f"local-reference-{number}" for number in range(7)),
-}
-
-
-def malformed_descriptor(folder: Path) -> tuple[bytes, str]:
-    def blob(digest: str) -> bytes:
-        return (folder / "ctf" / "blobs" / digest.replace(":", ".")).read_bytes()
-
-    index = json.loads((folder / "ctf" / "artifact-index.json").read_bytes())
-    layer = json.loads(blob(index["artifacts"][0]["digest"]))["layers"][0]
-    return blob(layer["digest"]), layer["mediaType"]
-
-
-@pytest.mark.skipif(not ALL_VECTORS.is_dir(), reason="the full set of vectors is not here")
-@pytest.mark.parametrize("name", sorted(REFUSED | READ))
-def test_malformed_descriptors_are_refused_and_odd_ones_read(name: str) -> None:
-    data, media_type = malformed_descriptor(ALL_VECTORS / "malformed" / name)
-    if name in READ:
-        built = ComponentDescriptor.parse(data, media_type, name=name)
-        assert ("unknown" in str(sorted(built.to_json()["component"]))) <= (name == "unknown-field")
-    else:
-        with pytest.raises(InvalidDocumentError) as caught:
-            ComponentDescriptor.parse(data, media_type, name=name)
-        assert caught.value.message.isprintable()

@@ -50,7 +50,7 @@ def test_D18_a_normal_form_is_that_of_the_reference_tools(
     assert normalise(stored_descriptor(stored), algorithm) == recorded.read_bytes()
 
 
-@pytest.mark.skipif(not ALL_VECTORS.is_dir(), reason="the full set of vectors is not here")
+@pytest.mark.skipif(not ALL_VECTORS.is_dir(), reason="needs ../shared/vectors")
 def test_D18_every_recorded_normal_form_is_met() -> None:
     cases = [case for name in ("components", "extra") for case in normal_forms(ALL_VECTORS / name)]
     assert len(cases) > 100

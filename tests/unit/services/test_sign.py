@@ -20,6 +20,7 @@ from ocm_pkg.model.normalise import normalise
 from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import verify
 from ocm_pkg.signing.form import Request
+from ocm_pkg.signing.gpgsign import GpgSigningKey
 from ocm_pkg.signing.keys import load_certificates, load_private_key
 from ocm_pkg.signing.trust import TrustPolicy
 from tests.fakes.signing import NAME, NOW, VERSION, new_repository, signing_key, stored, trusting
@@ -305,3 +306,21 @@ def test_a_chain_that_is_not_for_the_key_is_refused() -> None:
     early = datetime(2020, 1, 1, tzinfo=UTC)
     with pytest.raises(UntrustedError, match="not valid before"):
         sign_it(repository, stored(repository), chain=chain, now=early)
+
+
+OPENPGP = GpgSigningKey(b"", "secret.asc", "openpgp:00")
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted", "message"),
+    [
+        (OPENPGP, {"algorithm": PSS}, "not made with an OpenPGP key"),
+        (None, {"algorithm": "GPG"}, "not made with an RSA key"),
+        (OPENPGP, {"chain": ("certificate",)}, "carries no certificates"),
+    ],
+)
+def test_a_key_of_another_sort_than_the_algorithm_is_refused(key, wanted, message) -> None:
+    repository = new_repository()
+    with pytest.raises(UsageError, match=message):
+        sign_it(repository, stored(repository), key=key, **wanted)
+    assert not repository.get(NAME, VERSION).signatures

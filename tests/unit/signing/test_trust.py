@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ocm_pkg.errors import InvalidDocumentError, OcmPkgError, SignatureError, UntrustedError
+from ocm_pkg.errors import (
+    InvalidDocumentError,
+    OcmPkgError,
+    SignatureError,
+    UntrustedError,
+    UsageError,
+)
 from ocm_pkg.model.descriptor import ComponentDescriptor
 from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import inspect
@@ -341,3 +347,10 @@ def test_S01_any_byte_of_a_blob_changed_is_refused() -> None:
         assert found.result == "failed"
         assert found.error is not None
         assert found.error.exit_code == 4
+
+
+def test_an_openpgp_secret_key_is_not_taken_for_a_public_one(tmp_path) -> None:
+    path = tmp_path / "secret.asc"
+    path.write_text("-----BEGIN PGP PRIVATE KEY BLOCK-----\n")
+    with pytest.raises(UsageError, match="verifying needs only the public one"):
+        TrustPolicy.from_files([path])

@@ -245,8 +245,12 @@ def test_the_provider_opens_folders_and_archives(tmp_path):
     assert provider.open(RepositorySpec("ctf", f"file://{tmp_path}/ctf")).get(NAME, "1.0.0")
     stored(provider.open(RepositorySpec("ctf", "~/ctf"), create=True))
     assert (tmp_path / "home" / "ctf" / "artifact-index.json").is_file()
-    with pytest.raises(InvalidReferenceError, match="archive file"):
-        provider.open(RepositorySpec("ctf", "new.tgz"), create=True)
+    for name in ("new.tgz", "new.tar.gz", "new.tar"):
+        stored(provider.open(RepositorySpec("ctf", name), create=True))
+        assert (tmp_path / name).is_file()
+        assert provider.open(RepositorySpec("ctf", name)).get(NAME, "1.0.0")
+    with pytest.raises(FileMissingError):
+        provider.open(RepositorySpec("ctf", "missing.tgz"))
     Path(tmp_path / "file").write_text("x")
     with pytest.raises(OcmPkgError):
         provider.open(RepositorySpec("ctf", "file"))
