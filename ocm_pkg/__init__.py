@@ -4,10 +4,8 @@ What this package gives is imported when it is first used, so ``from ocm_pkg.sdk
 loads nothing but the sdk.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""True for type checkers alone: importing ``typing`` would take longer than `--version` does."""
 
 if TYPE_CHECKING:
     from ocm_pkg import errors
@@ -84,6 +82,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     if name == "errors":
         return import_module("ocm_pkg.errors")
     if name not in _WHERE:

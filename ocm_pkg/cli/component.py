@@ -237,11 +237,15 @@ def _keys(context: Context, reference: ComponentRef) -> tuple[Repository, list[t
 
 
 def _provider_name(descriptor: ComponentDescriptor) -> str:
+    from ocm_pkg.errors import InvalidDocumentError
     from ocm_pkg.model.jsontext import parse_json
 
     text = descriptor.component.provider
     if text.startswith("{"):
-        value = parse_json(text, name="provider")
+        try:
+            value = parse_json(text, name="provider")
+        except InvalidDocumentError:
+            return text
         if isinstance(value, dict) and isinstance(value.get("name"), str):
             return str(value["name"])
     return text

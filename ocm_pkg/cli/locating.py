@@ -49,13 +49,13 @@ def find(context: Context, reference: ComponentRef, *, prefer_plugins: bool = Fa
     rules = _rules(context, reference)
     specs = [spec for spec, _rule in rules]
     for spec, rule in rules:
-        repository = context.repository(spec, prefer_plugins=prefer_plugins)
-        if version is not None and len(rules) == 1:
-            return Found(spec, repository, component, (version,))
         try:
+            repository = context.repository(spec, prefer_plugins=prefer_plugins)
+            if version is not None and len(rules) == 1:
+                return Found(spec, repository, component, (version,))
             versions = _wanted(repository.versions(component), version, rule)
         except NotFoundError:
-            if spec is specs[-1]:
+            if rule is None or not rule.tries_next or spec is specs[-1]:
                 raise
             continue
         if versions:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.document import JSONValue
 
 _RED, _YELLOW, _BOLD, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[1m", "\x1b[0m"
+_LONGEST_CELL = 4096
 
 
 class Output:
@@ -45,10 +46,10 @@ class Output:
     def data(self, value: object, form: str, *, text: str | Callable[[], str] = "") -> None:
         """Print ``value`` as ``json``, ``yaml`` or ``ndjson``; in any other form print ``text``."""
         if form == "json":
-            self.line(json.dumps(value, indent=2, ensure_ascii=False))
+            self.line(_json(value, indent=2))
         elif form == "ndjson":
             for item in value if isinstance(value, list) else [value]:
-                self.line(json.dumps(item, ensure_ascii=False))
+                self.line(_json(item))
         elif form == "yaml":
             from ocm_pkg.model.yamltext import dump
 
@@ -58,7 +59,7 @@ class Output:
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print rows under column names: aligned text, or a table on a terminal."""
-        cells = [[escaped(cell) for cell in row] for row in rows]
+        cells = [[escaped(cell, _LONGEST_CELL) for cell in row] for row in rows]
         if self._rich:
             self._rich_table(columns, cells)
             return
@@ -122,7 +123,7 @@ class Output:
     def error(self, error: OcmPkgError, *, as_json: bool, chain: bool = False) -> None:
         """Print an error: as an object on standard output, or for people on standard error."""
         if as_json:
-            self.line(json.dumps({"error": error_object(error)}, indent=2, ensure_ascii=False))
+            self.line(_json({"error": error_object(error)}, indent=2))
             return
         label = self._paint(_RED + _BOLD, f"error[{error.code}]:")
         lines = [f"{label} {escaped(error.message)}"]
@@ -153,6 +154,12 @@ class _OneLine(logging.Formatter):
     @override
     def format(self, record: logging.LogRecord) -> str:
         return escaped(super().format(record))
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    from ocm_pkg.model.jsontext import escape_hidden
+
+    return escape_hidden(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def error_object(error: OcmPkgError) -> dict[str, Any]:

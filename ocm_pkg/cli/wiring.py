@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -221,6 +220,8 @@ class Context:
 
         It is beside a CTF where possible: on its file system, so that content is moved into it.
         """
+        import tempfile
+
         from ocm_pkg.fs.atomic import staged_folder
 
         beside = (self.cwd / spec.location).parent

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 import shutil
 import stat
 from pathlib import Path
@@ -190,7 +189,7 @@ def write_file(
 
 
 def _temporary_name(folder: Path) -> Path:
-    return folder / f"{TEMPORARY_PREFIX}{os.getpid()}.{secrets.token_hex(8)}"
+    return folder / f"{TEMPORARY_PREFIX}{os.getpid()}.{os.urandom(8).hex()}"
 
 
 def _new_locked_file(folder: Path) -> tuple[Path, int]:
@@ -301,9 +300,11 @@ def clean_leftovers(folder: Path) -> int:
     """
     removed = 0
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-        for entry in list(folder.iterdir()):
-            if entry.name.startswith(TEMPORARY_PREFIX) and _is_stale(entry):
-                remove_tree(entry)
+        with os.scandir(folder) as entries:
+            ours = [each.name for each in entries if each.name.startswith(TEMPORARY_PREFIX)]
+        for name in ours:
+            if _is_stale(folder / name):
+                remove_tree(folder / name)
                 removed += 1
     return removed
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 RSA_SIGNING = "RSASigningConfiguration"
 PLAIN, PEM = "plain", "pem"
 
+_ALGORITHMS = ("RSASSA-PSS", "RSASSA-PKCS1-V1_5")
 _COPY_MODES = ("localBlob", "allResources")
 _UPLOAD_TYPES = ("localBlob", "ociArtifact")
 
@@ -53,7 +54,7 @@ def read_signing(entry: Node) -> SigningSettings:
     policy = signer.text("signatureEncodingPolicy")
     # What is no policy means the default one, as in the reference.
     encoding = None if policy is None else (PEM if policy.lower() == PEM else PLAIN)
-    algorithm = signer.text("signatureAlgorithm") or None
+    algorithm = _one_of(signer, "signatureAlgorithm", _ALGORITHMS)
     return replace(settings, algorithm=algorithm, encoding=encoding)
 
 

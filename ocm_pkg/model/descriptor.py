@@ -30,6 +30,7 @@ from ocm_pkg.model.naming import (
     LabelVersion,
     NoneAsList,
     NonEmpty,
+    SignatureName,
     Time,
     VersionText,
 )
@@ -52,8 +53,6 @@ JSON_MEDIA_TYPES = frozenset(
 YAML_MEDIA_TYPES = frozenset(
     {MEDIA_TYPE_YAML, "application/vnd.gardener.cloud.cnudie.component-descriptor.v2+yaml"}
 )
-
-_LISTS = ("repositoryContexts", "resources", "sources", "componentReferences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +152,38 @@ class SignatureSpec(Document):
     issuer: str | None = None
 
 
+class Timestamp(Document):
+    """When a timestamp authority saw a signature: its answer, and the time in there."""
+
+    value: str
+    time: Time | None = None
+
+
 class Signature(Document):
     """A named signature of the normalised descriptor's digest."""
 
-    name: NonEmpty
+    name: SignatureName
     digest: DigestSpec
     signature: SignatureSpec
+    timestamp: Timestamp | None = None
+
+
+class ArtifactDigest(Document):
+    """The digest of one element of a component version further down."""
+
+    name: ElementName
+    version: VersionText
+    extra_identity: ExtraIdentity = Field(default_factory=dict)
+    digest: DigestSpec | None = None
+
+
+class NestedDigest(Document):
+    """What a signature says of a component version further down."""
+
+    name: ComponentName
+    version: VersionText
+    digest: DigestSpec | None = None
+    resource_digests: Annotated[tuple[ArtifactDigest, ...], NoneAsList] = ()
 
 
 class Meta(Document):
@@ -168,17 +193,17 @@ class Meta(Document):
 
 
 class Component(Document):
-    """Name, version and content of a component version."""
+    """Name, version and content of a component version; its lists may be null, but not missing."""
 
     name: ComponentName
     version: VersionText
     provider: NonEmpty
     creation_time: Time | None = None
     labels: Labels = ()
-    repository_contexts: Annotated[tuple[dict[str, Any], ...], NoneAsList] = ()
-    resources: Annotated[tuple[Resource, ...], NoneAsList] = ()
-    sources: Annotated[tuple[Source, ...], NoneAsList] = ()
-    component_references: Annotated[tuple[Reference, ...], NoneAsList] = ()
+    repository_contexts: Annotated[tuple[dict[str, Any], ...], NoneAsList]
+    resources: Annotated[tuple[Resource, ...], NoneAsList]
+    sources: Annotated[tuple[Source, ...], NoneAsList]
+    component_references: Annotated[tuple[Reference, ...], NoneAsList]
 
 
 class ComponentDescriptor(Document):
@@ -190,7 +215,7 @@ class ComponentDescriptor(Document):
     meta: Meta
     component: Component
     signatures: Annotated[tuple[Signature, ...], NoneAsList] = ()
-    nested_digests: Annotated[tuple[dict[str, Any], ...], NoneAsList] = ()
+    nested_digests: Annotated[tuple[NestedDigest, ...], NoneAsList] = ()
 
     _encoded: Encoded | None = PrivateAttr(default=None)
     _api_version: str | None = PrivateAttr(default=None)
@@ -256,15 +281,6 @@ class ComponentDescriptor(Document):
     def api_version(self) -> str | None:
         """The ``apiVersion`` of a descriptor that came in another schema than v2."""
         return self._api_version
-
-    @override
-    def to_json(self) -> dict[str, Any]:
-        """Return the wire form: unknown members kept, every list of the component there."""
-        value = super().to_json()
-        component = value["component"]
-        for member in _LISTS:
-            component.setdefault(member, [])
-        return value
 
     def encode(self) -> bytes:
         """Return the descriptor as JSON: sorted keys, no white space."""

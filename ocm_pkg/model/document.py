@@ -149,6 +149,9 @@ class _Problem:
             self.hint = f"write {expected}"
         elif kind == "string_too_short":
             self.message, self.hint = "must not be empty", "write at least one character"
+        elif kind == "string_too_long":
+            most = details.get("ctx", {}).get("max_length", 0)
+            self.message, self.hint = f"has more than {most} characters", "write a shorter one"
         elif kind == "value_error":
             error = details["ctx"]["error"]
             self.message, self.hint = str(error), getattr(error, "hint", None)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_INTEGER_DIGITS = 309
 """Decimal digits of the greatest integer that an IEEE double holds: no number here is longer."""
 
+HIDDEN = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON allows in text and a terminal may obey: controls, marks of the writing direction."""
+
 FLATTEN = "bring nested values up, or keep them in a file of their own"
 """What to do about a value that nests too deep."""
 
@@ -129,6 +132,11 @@ def number(digits: str, name: str) -> float:
             hint="write a number that large as text, in quotes",
         )
     return value
+
+
+def escape_hidden(text: str) -> str:
+    """Return JSON or quoted YAML with its hidden characters as escapes; the value is the same."""
+    return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def line_of(text: str, line: int) -> str:

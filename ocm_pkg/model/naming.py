@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -11,7 +12,7 @@ from ocm_pkg.model.reference import component_name_ok, element_name_ok
 from ocm_pkg.model.version import is_version
 
 MAX_NAME = 255
-"""Characters that the name of an element or identity attribute may have at most."""
+"""Characters that the name of an element, identity attribute or signature may have at most."""
 
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[-+][0-9]{2}:[0-9]{2})"
@@ -57,12 +58,20 @@ def _version(text: str) -> str:
 
 
 def _time(text: str) -> str:
-    if not _TIME.fullmatch(text):
+    if not _TIME.fullmatch(text) or not _is_in_calendar(text):
         raise WrongTextError(
             f"is {_shown(text)}, which is no time like 2026-01-01T00:00:00Z",
             "write date, T, time and zone, as RFC 3339 says",
         )
     return text
+
+
+def _is_in_calendar(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return True
 
 
 def _label_version(text: str) -> str:
@@ -106,6 +115,7 @@ def _none_as_mapping(value: Any) -> Any:  # noqa: ANN401
 
 
 NonEmpty: TypeAlias = Annotated[str, Field(min_length=1)]
+SignatureName: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 ComponentName: TypeAlias = Annotated[str, AfterValidator(_component_name)]
 ElementName: TypeAlias = Annotated[str, AfterValidator(_element_name)]
 VersionText: TypeAlias = Annotated[str, AfterValidator(_version)]

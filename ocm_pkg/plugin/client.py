@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import socket
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ocm_pkg.contract.messages import encode_credentials
 from ocm_pkg.errors import PluginCallError, PluginProtocolError, PluginTimeoutError, escaped
 from ocm_pkg.plugin.http import read_response
+from ocm_pkg.plugin.limits import ClientLimits
 from ocm_pkg.plugin.text import escape_bytes
 
 if TYPE_CHECKING:
@@ -27,18 +27,6 @@ PeerCheck: TypeAlias = "Callable[[socket.socket], None]"
 
 _ERROR_TEXT = 64 << 10
 _BLOCK = 256 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class ClientLimits:
-    """Limits of one call: seconds to connect and in all; bytes and counts of an answer."""
-
-    connect: float = 10.0
-    call: float = 600.0
-    header_bytes: int = 64 << 10
-    header_count: int = 100
-    interim_answers: int = 8
-    body: int = 64 << 20
 
 
 class ConnectionLostError(PluginCallError):

@@ -15,9 +15,10 @@ from ocm_pkg.contract.messages import encode_object, encode_query
 from ocm_pkg.errors import InvalidDocumentError, PluginError, PluginProtocolError, escaped
 from ocm_pkg.model.jsontext import parse_json
 from ocm_pkg.plugin.client import error_text, request_headers
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import PluginManager
 from ocm_pkg.plugin.recording import REDACTED
-from ocm_pkg.plugin.starter import Limits, describe_exit
+from ocm_pkg.plugin.text import describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

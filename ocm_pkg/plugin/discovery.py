@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -19,9 +18,9 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.fs import process
 from ocm_pkg.plugin import leftover
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.registry import ExternalPlugin
-from ocm_pkg.plugin.starter import Limits, describe_exit
-from ocm_pkg.plugin.text import LineSplitter, Tail
+from ocm_pkg.plugin.text import LineSplitter, Tail, describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -64,7 +63,7 @@ def probe(
     ``PluginProtocolError`` (no valid answer, or too much output), each with the phase, the exit
     status and the last lines of standard error as ``detail``. No process of it is left then.
     """
-    mark = secrets.token_hex(16)
+    mark = os.urandom(16).hex()
     try:
         return _ask(path, mark, environment, limits or Limits())
     finally:
@@ -123,7 +122,7 @@ def discover(
             candidates.append(path)
 
     # One mark for all: a plugin that is done must not be searched for while others still run.
-    mark = secrets.token_hex(16)
+    mark = os.urandom(16).hex()
 
     def ask(path: Path) -> ExternalPlugin | Rejected:
         try:

@@ -19,7 +19,9 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.plugin.client import ConnectionLostError
 from ocm_pkg.plugin.lifecycle import Event, Lifecycle, State
-from ocm_pkg.plugin.starter import Limits, describe_exit, start_plugin
+from ocm_pkg.plugin.limits import Limits
+from ocm_pkg.plugin.starter import start_plugin
+from ocm_pkg.plugin.text import describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

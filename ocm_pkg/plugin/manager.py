@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from ocm_pkg.contract.capabilities import Capability
-from ocm_pkg.contract.endpoints import at
 from ocm_pkg.contract.jsontext import write_json
 from ocm_pkg.errors import (
     ConfigError,
@@ -17,12 +16,9 @@ from ocm_pkg.errors import (
     UsageError,
     escaped,
 )
-from ocm_pkg.plugin.client import request_headers
 from ocm_pkg.plugin.discovery import discover, probe, runnable
-from ocm_pkg.plugin.folders import PrivateFolder, content_parents, socket_parents
-from ocm_pkg.plugin.instance import PluginInstance
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.registry import ExternalPlugin, ImplementedPlugin, Registry
-from ocm_pkg.plugin.starter import Limits, Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,8 +29,10 @@ if TYPE_CHECKING:
     from ocm_pkg.plugin.caller import CredentialSource
     from ocm_pkg.plugin.discovery import Accept, Discovery, VersionOf
     from ocm_pkg.plugin.http import Response
+    from ocm_pkg.plugin.instance import PluginInstance
     from ocm_pkg.plugin.recording import Exchange
     from ocm_pkg.plugin.registry import Asked
+    from ocm_pkg.plugin.starter import Surroundings
     from ocm_pkg.ports import Repository, RepositoryProvider
 
 DEFAULT_IDLE_TIMEOUT = 3600.0
@@ -113,16 +111,10 @@ class PluginManager:
         self._environment = dict(environment)
         self._limits = limits or Limits()
         self._hooks = hooks or Hooks()
-        parents = socket_parents(runtime_folder, environment)
-        self._sockets = PrivateFolder(parents or content_parents(environment))
-        self._content = PrivateFolder(content_parents(environment))
-        self._around = Surroundings(
-            environment=self._environment,
-            sockets=self._sockets,
-            content=self._content,
-            transport="tcp" if transport == "tcp" or not parents else "socket",
-            idle_timeout=idle_timeout,
-        )
+        self._runtime_folder = runtime_folder
+        self._transport = transport
+        self._idle_timeout = idle_timeout
+        self._around: Surroundings | None = None
         self._lock = threading.Lock()
         self._discovering = threading.Lock()
         self._discovery: Discovery | None = None
@@ -238,6 +230,24 @@ class PluginManager:
         answer = probe(path, environment=self._environment, limits=self._limits)
         return ExternalPlugin(path.name, path, answer, version_of(path) if version_of else None)
 
+    def _new_instance(self, plugin: ExternalPlugin) -> PluginInstance:
+        """Return a record, not started; what a start needs is imported and made with the first."""
+        from ocm_pkg.plugin.folders import PrivateFolder, content_parents, socket_parents
+        from ocm_pkg.plugin.instance import PluginInstance
+        from ocm_pkg.plugin.starter import Surroundings
+
+        if self._around is None:
+            parents = socket_parents(self._runtime_folder, self._environment)
+            contents = content_parents(self._environment)
+            self._around = Surroundings(
+                environment=self._environment,
+                sockets=PrivateFolder(parents or contents),
+                content=PrivateFolder(contents),
+                transport="tcp" if self._transport == "tcp" or not parents else "socket",
+                idle_timeout=self._idle_timeout,
+            )
+        return PluginInstance(plugin, self._around, self._limits)
+
     def path_of(self, name: str) -> Path:
         """Return where the plugin of that name is; raises as ``find`` does, and runs nothing."""
         paths = [folder / name for folder in dict.fromkeys(self._folders)]
@@ -277,6 +287,9 @@ class PluginManager:
                 f"{escaped(f'{method} {path}', 200)} cannot be sent",
                 hint="write GET or POST, and a path that begins with / and has no space",
             )
+        from ocm_pkg.contract.endpoints import at
+        from ocm_pkg.plugin.client import request_headers
+
         bare = path.partition("?")[0]
         rows = at(method.upper(), bare)
         headers = request_headers(credentials, identity=bare.endswith("identity"))
@@ -310,8 +323,9 @@ class PluginManager:
             closer.start()
         for closer in closers:
             closer.join()
-        self._sockets.close()
-        self._content.close()
+        if self._around is not None:
+            self._around.sockets.close()
+            self._around.content.close()
 
     def __enter__(self) -> Self:
         return self
@@ -330,7 +344,7 @@ class PluginManager:
                 raise UsageError("the plugin manager is closed")
             known = self._instances.get(plugin.path)
             if known is None:
-                known = PluginInstance(plugin, self._around, self._limits)
+                known = self._new_instance(plugin)
                 self._instances[plugin.path] = known
             return known
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import selectors
 import signal
 import threading
@@ -59,7 +58,7 @@ class RunningPlugin:
         self.folder = folder
         self.tail = Tail()
         self._identifier = identifier
-        self._mark = secrets.token_hex(16)
+        self._mark = os.urandom(16).hex()
         self._folders = folders
         self._grace = grace
         self._idle = idle

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import signal
+import os
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -14,14 +13,16 @@ from ocm_pkg.contract.config import PluginConfig
 from ocm_pkg.contract.startup import Address
 from ocm_pkg.errors import OcmPkgError, PluginProtocolError, PluginStartError, PluginTimeoutError
 from ocm_pkg.fs.process import ProgramStartError, child_environment
-from ocm_pkg.plugin.client import Client, ClientLimits, Deadline
+from ocm_pkg.plugin.client import Client, Deadline
 from ocm_pkg.plugin.peer import check_peer
 from ocm_pkg.plugin.running import RunningPlugin
+from ocm_pkg.plugin.text import describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ocm_pkg.plugin.folders import PrivateFolder
+    from ocm_pkg.plugin.limits import Limits
     from ocm_pkg.plugin.registry import ExternalPlugin
 
 Transport: TypeAlias = Literal["socket", "tcp"]
@@ -34,21 +35,6 @@ _LAST_POLL = 0.25
 _HEALTH = 5.0
 _SOCKET = "s"
 _TRY_BY_HAND = "try it by hand: ocm-pkg test FILE"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of a plugin, in seconds and bytes.
-
-    ``probe`` and ``probe_output`` bound its answer to ``capabilities``, ``start`` the time until
-    it is ready, ``grace`` the time between SIGTERM and SIGKILL; ``client`` is for each call.
-    """
-
-    probe: float = 10.0
-    probe_output: int = 8 << 20
-    start: float = 30.0
-    grace: float = 5.0
-    client: ClientLimits = field(default_factory=ClientLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +130,7 @@ class _Start:
     def _config(self, folder: Path) -> tuple[PluginConfig, Address]:
         # The Go SDK listens at a path made of the id, in a folder that all users share: a random
         # part keeps two managers, and two starts, apart.
-        identifier = f"{_plain(self.plugin.name)}-{secrets.token_hex(4)}"
+        identifier = f"{_plain(self.plugin.name)}-{os.urandom(4).hex()}"
         idle = int(self.around.idle_timeout * 1e9)
         if self.around.transport == "tcp":
             address = Address.tcp(f"127.0.0.1:{_free_port()}")
@@ -190,16 +176,6 @@ class _Start:
         return Client(
             address, plugin=self.plugin.label, limits=self.limits.client, check_peer=check
         )
-
-
-def describe_exit(status: int) -> str:
-    """Return how a process ended, in words: ``exit status 3``, ``ended by SIGSEGV``."""
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"ended by signal {-status}"
 
 
 def _plain(name: str) -> str:

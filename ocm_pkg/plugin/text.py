@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections import deque
 
@@ -60,3 +61,13 @@ class LineSplitter:
 
     def _keep(self, part: bytes) -> None:
         self._rest += part[: self._limit - len(self._rest)]
+
+
+def describe_exit(status: int) -> str:
+    """Return how a process ended, in words: ``exit status 3``, ``ended by SIGSEGV``."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"ended by signal {-status}"

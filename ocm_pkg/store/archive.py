@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from ocm_pkg.errors import (
     ConflictError,
     DigestMismatchError,
-    FileMissingError,
     NotFoundError,
 )
 from ocm_pkg.fs.atomic import clean_leftovers, make_folder, storage_errors, write_file
@@ -75,12 +74,8 @@ class ArchiveStore:
 
     def _open(self) -> ArchiveFile | None:
         """Return the archive as it was when it was first read, or last written; None if none."""
-        if self._file is None:
-            try:
-                self._file = ArchiveFile(self.path, max_unpacked=self._max_unpacked)
-            except FileMissingError:
-                if not self._create or os.path.lexists(self.path):
-                    raise
+        if self._file is None and not (self._create and not os.path.lexists(self.path)):
+            self._file = ArchiveFile(self.path, max_unpacked=self._max_unpacked)
         return self._file
 
     def _read(self) -> Index:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NAME = "artifact-index.json"
 BLOBS = "blobs"
 MAX_SIZE = 64 * 1024 * 1024
+_FEW = 8
+"""So many searches of a text cost less than to build its entries."""
+
 _LIMITS = Limits(size=MAX_SIZE, nodes=8_000_000)
 _MEMBERS = frozenset({"schemaVersion", "artifacts"})
 _ENTRY = frozenset({"repository", "tag", "digest", "mediaType"})
@@ -72,6 +75,7 @@ class Index:
     def __init__(self, entries: Iterable[Entry] = ()) -> None:
         self._text: bytes | None = None
         self._given = tuple(entries)
+        self._searches = 0
 
     @classmethod
     def parse(cls, data: bytes, name: str) -> Index:
@@ -114,13 +118,21 @@ class Index:
 
     def find(self, repository: str, reference: str) -> Entry | None:
         """Return the entry with a tag or digest; the last one, should there be several."""
-        if self._text is not None:
-            found = ctfscan.find(self._text, repository, reference)
-            return None if found is None else _scanned(found)
-        for entry in reversed(self.entries):
-            if entry.repository == repository and reference in (entry.tag, str(entry.digest)):
-                return entry
-        return None
+        self._searches += 1
+        if self._text is None or self._searches > _FEW:
+            return self._places.get((repository, reference))
+        found = ctfscan.find(self._text, repository, reference)
+        return None if found is None else _scanned(found)
+
+    @cached_property
+    def _places(self) -> dict[tuple[str, str], Entry]:
+        """Return the entries by repository and tag, and by repository and digest."""
+        places = {}
+        for entry in self.entries:
+            places[entry.repository, str(entry.digest)] = entry
+            if entry.tag is not None:
+                places[entry.repository, entry.tag] = entry
+        return places
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """Return the tags of a repository."""

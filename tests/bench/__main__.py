@@ -8,10 +8,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import blobs, plugins, start
+from tests.bench import blobs, plugins, scale, start
+from tests.bench.programs import install
 
 PROJECT = Path(__file__).resolve().parents[2]
-GROUPS = {"start": start.figures, "blobs": blobs.figures, "plugins": plugins.figures}
+GROUPS = {
+    "start": start.figures,
+    "blobs": blobs.figures,
+    "plugins": plugins.figures,
+    "scale": scale.figures,
+}
+"""Each gets the folder of installed programs and an empty folder, and returns its figures."""
 
 
 def main() -> None:
@@ -21,10 +28,11 @@ def main() -> None:
     arguments = parser.parse_args()
     figures = []
     with tempfile.TemporaryDirectory(prefix="ocm-pkg-bench-") as scratch:
+        programs = install(PROJECT, Path(scratch))
         for name in arguments.only or GROUPS:
             folder = Path(scratch) / name
             folder.mkdir()
-            figures += GROUPS[name](PROJECT, folder)
+            figures += GROUPS[name](programs, folder)
     (PROJECT / "bench.json").write_text(
         json.dumps([figure.to_json() for figure in figures], indent=1) + "\n"
     )

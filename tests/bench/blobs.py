@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
 from tests.bench.harness import Figure, interleaved, run_once
@@ -27,7 +26,7 @@ resources:
 """
 
 
-def figures(_project: Path, folder: Path) -> list[Figure]:
+def figures(programs: Path, folder: Path) -> list[Figure]:
     """``add cv`` of one 500 MB file against ``cp`` and ``openssl dgst``; and its peak memory."""
     content = os.urandom(1 << 20)
     with (folder / "large.bin").open("wb") as out:
@@ -39,7 +38,7 @@ def figures(_project: Path, folder: Path) -> list[Figure]:
 
     def ours() -> float:
         shutil.rmtree(folder / "ctf", ignore_errors=True)
-        command = [sys.executable, "-m", "ocm_pkg", "add", "cv", "-r", "ctf", "-c"]
+        command = [str(programs / "ocm-pkg"), "-q", "add", "cv", "-r", "ctf", "-c"]
         done = run_once([*command, "constructor.yaml"], cwd=folder)
         peaks.append(done.peak_mib)
         return done.seconds

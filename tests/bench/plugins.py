@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.harness import Figure, interleaved, run_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
-def frozen_ctfplugin(project: Path, folder: Path) -> Path:
+def frozen_ctfplugin(programs: Path, folder: Path) -> Path:
     """Build the project's own CTF plugin with its own builder; return the binary."""
-    subprocess.run(
-        [sys.executable, "-m", "ocm_pkg", "build", "--out", str(folder / "dist")],
-        cwd=project,
-        check=True,
-    )
+    command = [str(programs / "ocm-pkg"), "-q", "build", "--project", str(PROJECT)]
+    subprocess.run([*command, "--out", str(folder / "dist")], check=True)
     return next(path for path in (folder / "dist").iterdir() if os.access(path, os.X_OK))
 
 
@@ -31,10 +29,10 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def figures(project: Path, folder: Path) -> list[Figure]:
+def figures(programs: Path, folder: Path) -> list[Figure]:
     """``capabilities`` through a manager, and through the command, against the binary alone."""
-    binary = frozen_ctfplugin(project, folder)
-    command = [sys.executable, "-m", "ocm_pkg", "plugin", "capabilities", str(binary)]
+    binary = frozen_ctfplugin(programs, folder)
+    command = [str(programs / "ocm-pkg"), "plugin", "capabilities", str(binary)]
     figures = []
     for name, ours in (
         ("capabilities-manager", lambda: timed(lambda: ask_manager(binary))),
@@ -49,4 +47,4 @@ def ask_manager(binary: Path) -> None:
     from ocm_pkg.plugin.manager import PluginManager
 
     with PluginManager([], builtin=(), environment=dict(os.environ)) as manager:
-        manager.capabilities(binary)
+        manager.capabilities(str(binary))

@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import PluginManager
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugins import alive, events, own_children, write_plugin
 
 if TYPE_CHECKING:

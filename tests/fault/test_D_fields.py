@@ -15,14 +15,32 @@ if TYPE_CHECKING:
 BAD_NAMES = [
     *(".", "..", "../x", "a/../../b", "", "a b", "-a", "A", "example.com", "example.com/"),
     *("example.com/-a", "example.com/a/../b", "example.com//a", "example.com/a\x1b[31m"),
-    *("example.com/a\u202eb", "example.com/pl\u0443gin", "example.com/" + "a" * 5000, "example.com/a\0"),
+    *(
+        "example.com/a\u202eb",
+        "example.com/pl\u0443gin",
+        "example.com/" + "a" * 5000,
+        "example.com/a\0",
+    ),
     *("/example.com/a", "example.com/a\n", "example.com/a\\b", "example.com/%2e%2e"),
 ]
 BAD_VERSIONS = [
     *("../../x", "1.0.0/../../x", "1.0.0\0", "", "latest", "01.0.0", "1.0.0.0", "1.0.0 ", " 1.0.0"),
     *("1.0.0\n", "v", "1.0.0-", "1.0.0+", "1.0.0-\u0661", "1" * 300, "1.0.0\x1b[2J", "sha256:x"),
 ]
-BAD_ELEMENTS = [".", "..", "../x", "", "x", "a b", "A1", "a.b", "a/b", "-ab", "a\x1b[1m", "a" * 5000]
+BAD_ELEMENTS = [
+    ".",
+    "..",
+    "../x",
+    "",
+    "x",
+    "a b",
+    "A1",
+    "a.b",
+    "a/b",
+    "-ab",
+    "a\x1b[1m",
+    "a" * 5000,
+]
 BAD_IDENTITIES: list[Any] = [
     [],
     "os=linux",
@@ -194,7 +212,9 @@ def test_D10_two_that_match_equally_well_are_listed(arena: Arena) -> None:
     arena.accepted("add", "cv")
     install = ("plugin", "install", REF, "--allow-unsigned", "--platform", "linux/amd64")
     arena.refused(*install, code=8, says="variant=v3")
-    arena.refused("download", "resource", REF, "--identity", "name=hello", code=8, says="variant=v3")
+    arena.refused(
+        "download", "resource", REF, "--identity", "name=hello", code=8, says="variant=v3"
+    )
     arena.accepted("download", "resource", REF, "--identity", "name=hello,variant=v3")
 
 
@@ -254,3 +274,24 @@ def reference(name: str) -> dict[str, Any]:
     return {"name": "base", "componentName": name, "version": "1.0.0"}
 
 
+TERMINAL = "\x9b31m\x85\u202e\u2066\u200f\u2028\x7fend"
+
+
+@pytest.mark.parametrize("form", ["table", "json", "yaml", "ndjson", "tree"])
+def test_D07_text_of_others_never_reaches_the_terminal_as_it_is(arena: Arena, form: str) -> None:
+    one = rawctf.resource("hello", b"run", type=f"t{TERMINAL}")
+    label = {"name": f"n{TERMINAL}", "value": TERMINAL}
+    value = rawctf.descriptor(NAME, provider=f"p{TERMINAL}", labels=[label], resources=[one])
+    arena.stored(value)
+    arena.clean(ended := arena.accepted("get", "cv", REF, "-o", form))
+    if form == "json":
+        assert ended.json == [value]
+    for text in ("text", "json", "yaml"):
+        arena.clean(arena.accepted("describe", "cv", REF, "-o", text))
+
+
+@pytest.mark.parametrize("provider", ["{", '{"name": 1}', "{}", "[1]", '{"labels": []}', "null"])
+def test_D14_a_provider_that_only_looks_like_json_is_text(arena: Arena, provider: str) -> None:
+    arena.stored(rawctf.descriptor(NAME, provider=provider))
+    for command in ("get", "describe", "hash"):
+        arena.accepted(command, "cv", REF)

@@ -73,9 +73,7 @@ def test_D01_to_D06_twin_the_document_without_the_attack_is_read(arena: Arena, d
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("bomb", [BOMB, "labels: &a [*a]", "labels: &a {b: {c: *a}}"])
-def test_D01_alias_bombs_and_anchors_inside_themselves(
-    arena: Arena, door: str, bomb: str
-) -> None:
+def test_D01_alias_bombs_and_anchors_inside_themselves(arena: Arena, door: str, bomb: str) -> None:
     refused(arena, door, document(door, bomb), seconds=1)
 
 

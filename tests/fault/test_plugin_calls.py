@@ -17,9 +17,8 @@ from ocm_pkg.errors import (
     PluginTimeoutError,
 )
 from ocm_pkg.model.reference import RepositorySpec
-from ocm_pkg.plugin.client import ClientLimits
+from ocm_pkg.plugin.limits import ClientLimits, Limits
 from ocm_pkg.plugin.manager import Hooks
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugin_room import CallRoom
 from tests.fakes.plugins import alive, own_children
 

@@ -11,9 +11,9 @@ import pytest
 
 from ocm_pkg.errors import AlreadyExistsError, InvalidDocumentError
 from ocm_pkg.plugin.contract_run import replay, run_contract
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import PluginManager
 from ocm_pkg.plugin.recording import append_to_session, read_session
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugins import own_children, write_plugin
 
 QUICK = Limits(probe=3, start=1.5, grace=0.4)

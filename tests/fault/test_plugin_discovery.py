@@ -12,9 +12,9 @@ from ocm_pkg.contract.capabilities import Capability
 from ocm_pkg.errors import DuplicatePluginError, PluginNotFoundError
 from ocm_pkg.model.reference import RepositorySpec
 from ocm_pkg.plugin.discovery import discover
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import Hooks, PluginManager
 from ocm_pkg.plugin.registry import ImplementedPlugin
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugins import own_children, write_plugin, write_program
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from ocm_pkg.errors import (
     PluginNotFoundError,
     PluginStartError,
 )
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import PluginManager
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugin_room import VERSIONS, Room
 from tests.fakes.plugins import alive, events
 

@@ -20,8 +20,8 @@ from ocm_pkg.errors import (
     PluginTimeoutError,
 )
 from ocm_pkg.model.reference import RepositorySpec
+from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.manager import PluginManager
-from ocm_pkg.plugin.starter import Limits
 from tests.fakes.plugin_room import QUICK, VERSIONS, Room
 from tests.fakes.plugins import alive, events, write_plugin
 

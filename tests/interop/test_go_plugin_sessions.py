@@ -14,8 +14,9 @@ from ocm_pkg.errors import InvalidDocumentError, PluginCallError, PluginProtocol
 from ocm_pkg.fs.blob import BytesBlob
 from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
 from ocm_pkg.model.reference import RepositorySpec
-from ocm_pkg.plugin.client import Client, ClientLimits
+from ocm_pkg.plugin.client import Client
 from ocm_pkg.plugin.kinds import proxy_for
+from ocm_pkg.plugin.limits import ClientLimits
 from ocm_pkg.plugin.recording import read_session
 from ocm_pkg.plugin.registry import ExternalPlugin
 from tests.fakes.recorded_server import recorded_server

@@ -17,9 +17,7 @@ from ocm_pkg.services.transfer import transfer
 from ocm_pkg.store.provider import BuiltinProvider
 
 VECTORS = Path(__file__).parents[3] / "shared/vectors"
-pytestmark = pytest.mark.skipif(
-    not VECTORS.is_dir(), reason="needs ../shared/vectors"
-)
+pytestmark = pytest.mark.skipif(not VECTORS.is_dir(), reason="needs ../shared/vectors")
 
 
 def entries() -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ FULL = descriptor_json(
             "signature": {"algorithm": "a", "value": "b", "mediaType": "c"},
         }
     ],
-    nestedDigests=[{"name": "x"}],
+    nestedDigests=[{"name": "example.com/x", "version": "1.0.0"}],
 )
 FULL_V3 = {
     "apiVersion": "ocm.software/v3alpha1",

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocm_pkg.errors import PluginProtocolError
-from ocm_pkg.plugin.client import ClientLimits
 from ocm_pkg.plugin.http import read_response
+from ocm_pkg.plugin.limits import ClientLimits
 from ocm_pkg.plugin.text import LineSplitter, escape_bytes
 
 LIMITS = ClientLimits(header_bytes=500, header_count=5, interim_answers=2, body=50)

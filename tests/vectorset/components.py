@@ -8,7 +8,7 @@ from tests.vectorset import documents, wire
 from tests.vectorset.world import name_and_version
 
 if TYPE_CHECKING:
-    from tests.vectorset.world import Vector, VectorSet, World
+    from tests.vectorset.world import Vector, World
 
 
 def check(world: World) -> None:
@@ -62,8 +62,3 @@ def contents(world: World, reference: str, descriptor: Any) -> None:
     artifacts = [one for one in local if wire.is_manifest(one["access"].get("mediaType"))]
     for resource in [*plain[:1], *artifacts]:
         world.content(reference, resource)
-
-
-def recorded_hashes(vectors: VectorSet, vector: Vector, ctf: str) -> Vector:
-    """Return the vector that has the recorded digests of another one's component version."""
-    return vectors.written(*name_and_version(vector), ctf)

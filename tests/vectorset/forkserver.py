@@ -69,8 +69,9 @@ def _child(request: dict[str, Any]) -> int:
     try:
         os.setsid()
         enter(request)
-        limit = request["memory"]
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        if sys.platform == "linux":
+            limit = request["memory"]
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         code = run(request["arguments"])
     except SystemExit as ended:
         code = ended.code

@@ -65,7 +65,19 @@ def test_a_version_can_be_given_parsed_and_what_is_no_version_is_never_inside() 
 
 @pytest.mark.parametrize(
     "text",
-    [">= bar", "BAR >= 1", "1.2.3.4", "1.2.3~ 1", ">=1 ||", "|| 1", "01.2", "1,,2", ">", "x1", "1-"],
+    [
+        ">= bar",
+        "BAR >= 1",
+        "1.2.3.4",
+        "1.2.3~ 1",
+        ">=1 ||",
+        "|| 1",
+        "01.2",
+        "1,,2",
+        ">",
+        "x1",
+        "1-",
+    ],
 )
 def test_what_is_no_range_is_refused_with_an_example(text) -> None:
     with pytest.raises(InvalidDocumentError, match="is not a version range") as caught:

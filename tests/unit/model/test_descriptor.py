@@ -107,7 +107,7 @@ def test_what_was_read_is_written_member_for_member() -> None:
             componentReferences=[{"name": "ref", "version": "1", "componentName": "a.bc/d"}],
         ),
         signatures=[signature().to_json()],
-        nestedDigests=[{"name": "n"}],
+        nestedDigests=[{"name": "example.com/n", "version": "1.0.0", "more": 1}],
         extra="kept",
     )
     built = parse(value)
@@ -122,10 +122,9 @@ def test_the_encoding_is_compact_and_sorted() -> None:
     assert '"provider":"é"' in text
 
 
-@pytest.mark.parametrize("empty", [None, ...])
-def test_lists_that_are_null_or_missing_are_read_as_empty_and_written(empty: Any) -> None:
+def test_lists_that_are_null_are_read_as_empty_and_written() -> None:
     lists = ("resources", "sources", "componentReferences", "repositoryContexts")
-    built = parse(descriptor_json(component_json(**dict.fromkeys(lists, empty)), signatures=empty))
+    built = parse(descriptor_json(component_json(**dict.fromkeys(lists)), signatures=None))
     written = built.to_json()["component"]
     assert [written[name] for name in lists] == [[], [], [], []]
     assert built.signatures == ()

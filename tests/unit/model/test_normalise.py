@@ -106,7 +106,7 @@ def test_what_is_never_signed_changes_nothing(algorithm: str) -> None:
             unknown=1,
         ),
         signatures=[],
-        nestedDigests=[{"name": "x"}],
+        nestedDigests=[{"name": "example.com/x", "version": "1.0.0"}],
     )
     assert normalise(ComponentDescriptor.from_json(value, name="cd"), algorithm) == plain
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ocm_pkg.errors import PluginProtocolError
-from ocm_pkg.plugin.client import ClientLimits
 from ocm_pkg.plugin.http import read_response
+from ocm_pkg.plugin.limits import ClientLimits
 
 LIMITS = ClientLimits(header_bytes=2000, header_count=10, interim_answers=2, body=100)
 OK = b"HTTP/1.1 200 OK\r\n"

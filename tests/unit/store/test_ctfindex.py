@@ -37,7 +37,9 @@ def test_only_the_common_form_is_scanned():
 def test_both_forms_give_the_same(data):
     index = Index.parse(data, "it")
     assert index.entries == ENTRIES
-    assert index.find("r/a", "1.0.0") == ENTRIES[0]
+    for _ in range(20):
+        assert index.find("r/a", "1.0.0") == ENTRIES[0]
+    index = Index.parse(data, "it")
     assert index.find("r/b", "1.0.0") == ENTRIES[2]
     assert index.find("r/a", str(Y)) == ENTRIES[1]
     assert index.find("r/b", str(X)) == ENTRIES[2]

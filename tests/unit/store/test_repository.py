@@ -260,3 +260,18 @@ def test_the_provider_says_which_types_are_built_in(tmp_path):
     with pytest.raises(InvalidReferenceError, match="ctf") as caught:
         BuiltinProvider(tmp_path).open(RepositorySpec("oci", "ghcr.io/x"))
     assert "plugin" in caught.value.hint
+
+
+@pytest.mark.parametrize("sort", ["manifest", "index"])
+def test_an_artifact_set_of_the_older_tool_is_bytes_like_any_other(sort):
+    media_type = f"application/vnd.oci.image.{sort}.v1+tar+gzip"
+    repository = ComponentRepository(MemoryStore())
+    blob = BytesBlob(b"\x1f\x8b any bytes", media_type)
+    element = repository.put_blob(NAME, "1.0.0", resource(), blob)
+    stored_one = descriptor(resources=[element])
+    repository.add(stored_one)
+    assert repository.artifact(stored_one, element) is None
+    got = repository.blob(stored_one, element)
+    assert (got.media_type, read_all(got, 100, "it")) == (media_type, b"\x1f\x8b any bytes")
+    top, _manifest = documents(repository.store)
+    assert top.media_type == media.OCI_MANIFEST
