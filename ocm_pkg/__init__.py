@@ -1,32 +1,8 @@
 """Build, sign, distribute, install and run plugins of the Open Component Model.
 
 What this package gives is imported when it is first used, so ``from ocm_pkg.sdk import serve``
-loads nothing but the sdk.
+loads nothing but the sdk. Type checkers read ``__init__.pyi``.
 """
-
-TYPE_CHECKING = False
-"""True for type checkers alone: importing ``typing`` would take longer than `--version` does."""
-
-if TYPE_CHECKING:
-    from ocm_pkg import errors
-    from ocm_pkg.contract.capabilities import Capability
-    from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
-    from ocm_pkg.model.digest import Digest
-    from ocm_pkg.model.identity import Identity
-    from ocm_pkg.model.platform import Platform
-    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
-    from ocm_pkg.plugin.manager import PluginManager
-    from ocm_pkg.plugin.registry import ImplementedPlugin
-    from ocm_pkg.ports import Blob, Repository
-    from ocm_pkg.services.build import build
-    from ocm_pkg.services.construct import construct
-    from ocm_pkg.services.install import install
-    from ocm_pkg.services.publish import publish
-    from ocm_pkg.services.sign import sign
-    from ocm_pkg.services.transfer import transfer
-    from ocm_pkg.services.verify import verify
-    from ocm_pkg.signing.trust import TrustPolicy
-    from ocm_pkg.store.provider import open_repository
 
 __version__ = "0.1.0"
 

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocm_pkg.errors import OcmPkgError
 from ocm_pkg.model.config import Kind
 from ocm_pkg.model.config_credentials import DOCKER
 
@@ -85,16 +84,7 @@ def holds_secrets(entries: Iterable[Entry]) -> bool:
     return any(
         entry.kind is Kind.CREDENTIALS and HIDDEN in _flat(_credentials(entry.node.mapping()))
         for entry in entries
-        if _is_mapping(entry.node)
     )
-
-
-def _is_mapping(node: Node) -> bool:
-    try:
-        node.mapping()
-    except OcmPkgError:
-        return False
-    return True
 
 
 def _credentials(members: JSONObject) -> JSONObject:

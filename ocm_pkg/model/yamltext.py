@@ -13,16 +13,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeAlias, cast
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import InvalidDocumentError
-from ocm_pkg.model.jsontext import (
-    FLATTEN,
-    HIDDEN,
-    Limits,
-    decoded,
-    escape_hidden,
-    integer,
-    line_of,
-    number,
-)
+from ocm_pkg.model import jsontext
+from ocm_pkg.model.jsontext import FLATTEN, Limits, decoded, integer, line_of, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,7 +111,7 @@ def dump(value: JSONValue) -> str:
             return True
 
     def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        if "\r" in value or HIDDEN.search(value) or not _is_text(value):
+        if "\r" in value or jsontext.HIDDEN.search(value) or not _is_text(value):
             style: str | None = '"'
         else:
             style = "|" if "\n" in value else None
@@ -127,7 +119,9 @@ def dump(value: JSONValue) -> str:
 
     Dumper.add_representer(str, text)
     options: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": 120}
-    return escape_hidden(yaml.dump(value, Dumper=Dumper, default_flow_style=False, **options))
+    return jsontext.escape_hidden(
+        yaml.dump(value, Dumper=Dumper, default_flow_style=False, **options)
+    )
 
 
 @dataclass(slots=True)

@@ -8,12 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import blobs, plugins, scale, start
+from tests.bench import blobs, documents, plugins, scale, start, verifying
 from tests.bench.programs import install
 
 PROJECT = Path(__file__).resolve().parents[2]
 GROUPS = {
     "start": start.figures,
+    "documents": documents.figures,
+    "verifying": verifying.figures,
     "blobs": blobs.figures,
     "plugins": plugins.figures,
     "scale": scale.figures,

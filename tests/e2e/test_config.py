@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import stat
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -320,3 +323,23 @@ def test_openpgp_keys_come_from_the_configuration(world) -> None:
     signed = world.run("sign", "cv", REF, "--signature", "pgp", "-o", "json").json
     assert signed["algorithm"] == "GPG"
     assert world.run("verify", "cv", REF, "-o", "json").json["result"] == "ok"
+
+
+def test_what_the_document_shows_works(world) -> None:
+    document = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
+    blocks = [
+        textwrap.dedent(block) for block in re.findall(r"(?:^ {4}.*\n)+", document, re.MULTILINE)
+    ]
+    whole, keys = (block for block in blocks if "- type: credentials" in block)
+    (world.home / ".ocmconfig").write_text(whole + keys)
+    (world.home / ".ocmconfig").chmod(0o600)
+    (world.work / "c.yaml").write_text(
+        "{name: example.com/plugins/hello, version: 1.2.0, provider: {name: example.com}}\n"
+    )
+    world.run("add", "cv", "-c", "c.yaml")
+    world.run("key", "new", "release", "--out", world.home / "keys")
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("ocm-pkg")]
+    assert len(lines) == 6
+    for line in lines:
+        ran = world.run(*shlex.split(line, comments=True)[1:])
+        assert "warning" not in ran.err

@@ -29,7 +29,7 @@ NAME = "example.com/plugins/hello"
 REF = f"ctf//{NAME}:1.0.0"
 MIB = 1024 * 1024
 IDLE = 60 * MIB
-"""What a process takes that has done nothing yet; a bound of a row comes on top where it is lower."""
+"""What a process takes that has done nothing yet; bounds below 128 MiB come on top of it."""
 
 _OWN_FOLDERS = {"home/.local", "home/.local/share", "home/.local/share/ocm-pkg"}
 """What a command may leave, empty, however it ends."""

@@ -1,4 +1,4 @@
-"""Component references that go round in circles, deep, wide, or to the same place again and again."""
+"""Component references in circles, deep, wide, or to the same place again and again."""
 
 from __future__ import annotations
 

@@ -257,6 +257,35 @@ def test_S20_a_component_below_that_is_missing(arena: Arena) -> None:
     assert found["reference name=base"] == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"component": {', '"component": {}, "component": {'),
+        ('"provider": "', '"provider": "evil.example", "provider": "'),
+        ('"signatures": [', '"signatures": [], "signatures": ['),
+        ('"signing": true', '"signing": true, "signing": false'),
+    ],
+)
+def test_S01_a_key_twice_in_a_signed_descriptor(arena: Arena, old: str, new: str) -> None:
+    sign(arena, labels=[{"name": "note", "value": "x", "signing": True}])
+    text = json.dumps(rawctf.read(arena.ctf, NAME, "1.0.0"))
+    assert old in text
+    rawctf.replace(arena.ctf, NAME, "1.0.0", text.replace(old, new, 1).encode())
+    for command in (VERIFY, INSTALL, DOWNLOAD):
+        arena.refused(*command, code=2, says="twice")
+
+
+@pytest.mark.parametrize("tail", ["{}", "\n---\n{}", "\0", "]", "x"])
+def test_S01_something_after_a_signed_descriptor(arena: Arena, tail: str) -> None:
+    sign(arena)
+    text = json.dumps(rawctf.read(arena.ctf, NAME, "1.0.0"))
+    rawctf.replace(arena.ctf, NAME, "1.0.0", (text + tail).encode())
+    for command in (VERIFY, INSTALL, DOWNLOAD):
+        arena.refused(*command, code=2)
+    rawctf.replace(arena.ctf, NAME, "1.0.0", (text + "\n ").encode())
+    arena.accepted(*VERIFY)
+
+
 def test_content_outside_is_5_unless_it_is_skipped_and_shown(arena: Arena) -> None:
     digest = {
         "hashAlgorithm": "SHA-256",

@@ -31,9 +31,9 @@ class TestRepositoryBehindThePlugin:
     keep their class.
     """
 
-    @pytest.fixture
-    def repository(self, manager, tmp_path):
-        return manager.open(RepositorySpec("ctf", str(tmp_path / "ctf")), create=True)
+    @pytest.fixture(params=["ctf", "ctf.tgz"])
+    def repository(self, manager, tmp_path, request):
+        return manager.open(RepositorySpec("ctf", str(tmp_path / request.param)), create=True)
 
     test_a_component_version_comes_back_with_its_content = (
         _Suite.test_a_component_version_comes_back_with_its_content

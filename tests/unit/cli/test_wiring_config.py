@@ -64,7 +64,7 @@ def test_without_any_configuration_plugins_get_what_docker_has(tmp_path) -> None
 def test_the_idle_time_out_of_plugins_is_the_configured_one(tmp_path) -> None:
     configure(tmp_path, "- {type: plugin.config.ocm.software, idleTimeout: 90s}\n")
     with context(tmp_path) as found:
-        assert found.manager()._around.idle_timeout == 90.0
+        assert found.manager()._idle_timeout == 90.0
 
 
 def test_content_on_its_way_is_in_the_configured_folder(tmp_path) -> None:

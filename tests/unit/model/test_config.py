@@ -6,6 +6,7 @@ from ocm_pkg.errors import ConfigError
 from ocm_pkg.model.config import Configuration, Kind, parse_entries
 from ocm_pkg.model.config_settings import RSA_SIGNING
 
+INLINE = "dockerConfig: 7"
 RSA = {"type": "RSA/v1alpha1", "algorithm": "RSASSA-PSS", "signature": "default"}
 HEAD = "type: generic.config.ocm.software/v1\nconfigurations:\n"
 
@@ -342,6 +343,7 @@ def test_http_settings_of_a_host_win_and_hosts_of_all_files_are_kept() -> None:
     assert (special.dial_timeout, special.max_retries) == (5000, 3)
     assert found.for_host("b:80").timeout == 2 * 10**9
     assert found.for_host("c:80") is found
+    assert configured('- {type: http.config.ocm.software, timeout: "0"}\n').http.timeout == 0
 
 
 def test_file_system_and_transfer_settings_merge() -> None:
@@ -364,6 +366,14 @@ def test_file_system_and_transfer_settings_merge() -> None:
         ("http.config.ocm.software, timeout: -5", "timeout is no duration"),
         ("http.config.ocm.software, timeout: 1.5", "must be a duration, but it is a number"),
         ("http.config.ocm.software, insecureSkipVerify: 'no'", "must be true or false"),
+        ("http.config.ocm.software, retry: [1]", "retry must be a mapping, but it is a list"),
+        ("http.config.ocm.software, timeout: true", "must be a duration, but it is a truth value"),
+        ("plugin.config.ocm.software, locations: [null]", "must be text, but it is empty"),
+        ("signing.config.ocm.software, signature: {a: b}", "must be text, but it is a mapping"),
+        (
+            f"{Kind.CREDENTIALS}, repositories: [{{repository: {{type: DockerConfig, {INLINE}}}}}]",
+            "dockerConfig must be the text or the members",
+        ),
         ("http.config.ocm.software, retry: {maxRetries: many}", "must be a whole number"),
         ("http.config.ocm.software, retry: {maxRetries: -1}", "must not be less than 0"),
         ("plugin.config.ocm.software, idleTimeout: 0", "must be more than 0"),

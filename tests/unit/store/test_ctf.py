@@ -22,6 +22,7 @@ from ocm_pkg.fs.blob import BytesBlob, FileBlob, verify
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store import media
 from ocm_pkg.store.ctf import CTFStore, blob_name
+from ocm_pkg.store.ctfindex import Index
 from ocm_pkg.store.repository import ComponentRepository, StoredComponents
 from tests.fakes.components import NAME, stored
 from tests.fakes.trees import names, snapshot
@@ -307,3 +308,43 @@ def test_modes_do_not_depend_on_the_umask(path):
     modes = {name: value[1] for name, value in snapshot(path.parent).items()}
     assert modes.pop("ctf") == modes.pop("ctf/blobs") == 0o755
     assert set(modes.values()) == {0o644}
+
+
+def settle(path):
+    """Make the index look as if it was written some time ago."""
+    os.utime(path / "artifact-index.json", ns=(10**18, 10**18))
+
+
+def test_an_index_that_stays_the_same_is_read_once(path, repository, monkeypatch):
+    for number in range(3):
+        stored(repository, version=f"1.{number}.0")
+    settle(path)
+    parsed = []
+    parse = Index.parse
+    monkeypatch.setattr(Index, "parse", lambda *given: parsed.append(1) or parse(*given))
+    reader = reread(path)
+    for version in reader.versions(NAME):
+        assert reader.get(NAME, version).version == version
+    assert len(parsed) == 1
+    stored(reread(path), version="2.0.0")
+    assert reader.get(NAME, "2.0.0").version == "2.0.0"
+
+
+def test_an_index_that_changes_in_the_same_instant_is_read_again(path, repository):
+    stored(repository)
+    reader = reread(path)
+    file = path / "artifact-index.json"
+    status = file.stat()
+    assert list(reader.versions(NAME)) == ["1.0.0"]
+    file.write_bytes(file.read_bytes().replace(b'"1.0.0"', b'"2.0.0"'))
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert list(reader.versions(NAME)) == ["2.0.0"]
+
+
+def test_a_hint_does_not_sort_hundreds_of_versions(repository):
+    with repository.batch():
+        for number in range(102):
+            stored(repository, version=f"1.{number}.0")
+    with pytest.raises(NotFoundError) as caught:
+        repository.get(NAME, "2.0.0")
+    assert "many others" in caught.value.hint
