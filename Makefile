@@ -2,18 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := .venv-demo/bin
-SLOW := not slow
 
-.PHONY: demo test test-full check fix unit vectors bench bench-check lock dist clean
+.PHONY: demo test test-full check fix unit unit-tests property-tests vectors bench bench-check dist freeze clean
 
 demo: .venv-demo/.ready            ## build, sign, install and run a plugin, start to end
 	$(DEMO)/python build_scripts/demo.py --out demo-out
 
 test: check                        ## check, then all tests
-	$(BIN)/python -m pytest -m "$(SLOW)" tests --ignore tests/unit --ignore tests/property
+	$(BIN)/python -m pytest -n auto -m "not slow" tests --ignore tests/unit --ignore tests/property
 
 test-full: .venv/.ready            ## all tests with all rounds of the slow ones
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest -n auto tests
 
 check: .venv/.ready                ## style, types, arrows, dependencies, unit tests with coverage
 	$(BIN)/ruff format --check .
@@ -24,9 +23,13 @@ check: .venv/.ready                ## style, types, arrows, dependencies, unit t
 	$(MAKE) unit
 
 unit: .venv/.ready                 ## the pure rooms are covered whole, line and branch
-	$(BIN)/coverage run -m pytest -q tests/unit tests/property
+	$(MAKE) -j2 --no-print-directory unit-tests property-tests
+	$(BIN)/coverage combine -q .coverage.unit .coverage.property
 	$(BIN)/coverage report --include='ocm_pkg/model/*,ocm_pkg/contract/*' --fail-under=100 \
 		--skip-covered --show-missing
+
+unit-tests property-tests: %-tests:
+	COVERAGE_FILE=.coverage.$* $(BIN)/coverage run -m pytest -q tests/$*
 
 vectors: .venv/.ready              ## every vector through the command line; ARGS=-v lists them
 	$(BIN)/python -m tests.vectorset $(ARGS)
@@ -43,6 +46,9 @@ bench-check: .venv/.ready          ## the same, and fail on a missed goal
 
 dist: .venv/.ready                 ## a wheel in dist/
 	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation --wheel-dir dist .
+
+freeze: .venv-demo/.ready          ## ocm-pkg as one binary for this machine, in dist/
+	$(DEMO)/python build_scripts/freeze.py
 
 clean:
 	rm -rf .venv .venv-demo demo-out bench.json build dist *.egg-info .coverage .hypothesis \

@@ -26,6 +26,7 @@ _HASHED = re.compile(rb"--hash=sha(?:256|384|512):")
 _PIP_SETTINGS = ("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_CERT", "PIP_NO_INDEX", "PIP_FIND_LINKS")
 """Where pip gets files from may be chosen: every file must have the locked hash anyway."""
 
+_OLDEST = (3, 11)
 _INSTALL_TIMEOUT = 1800.0
 _PROBE_TIMEOUT = 60.0
 _PROBE = """\
@@ -82,6 +83,7 @@ class Interpreters:
 
     def _checked(self, program: str, hint: str) -> Interpreter:
         found = self._probe(program)
+        _require_recent(program, str(found["python"]))
         version = found["pyinstaller"]
         if version is None:
             raise ToolMissingError(f"{program} has no PyInstaller", hint=hint)
@@ -114,6 +116,7 @@ class Interpreters:
         """Return the Python of the environment for ``lock``; make it if it isn't there."""
         locks = _locks(lock)
         base = self._probe(self.program)
+        _require_recent(self.program, str(base["python"]))
         key = hashlib.sha256(repr((self.program, base["python"])).encode())
         for data in locks.values():
             key.update(hashlib.sha256(data).digest())
@@ -148,6 +151,16 @@ class Interpreters:
         index = {name: self.environ[name] for name in _PIP_SETTINGS if name in self.environ}
         env = {**self._env(), **index}
         run_tool(job, argv, env=env, cwd=job.work, timeout=_INSTALL_TIMEOUT)
+
+
+def _require_recent(program: str, version: str) -> None:
+    """Refuse a Python that the sdk doesn't run on: the binary would fail, not the build."""
+    if tuple(int(part) for part in version.split(".")[:2]) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        raise ToolMissingError(
+            f"{program} is Python {version}, and plugins need {oldest} or newer",
+            hint="put a newer python3 first on PATH",
+        )
 
 
 def _locks(lock: Path) -> dict[str, bytes]:

@@ -39,7 +39,7 @@ DIST = "dist"
 CTF = "ctf"
 HOST = "host"
 
-_project_option = click.option(
+project_option = click.option(
     "--project", "directory", metavar="DIR", default=".", help="Folder of the project (default: .)."
 )
 _out_option = click.option(
@@ -90,7 +90,7 @@ def init(
 
 
 @command()
-@_project_option
+@project_option
 @_out_option
 @output_option("text", "json", "yaml")
 def check(context: Context, directory: str, out: str | None, output: str) -> None:
@@ -99,7 +99,7 @@ def check(context: Context, directory: str, out: str | None, output: str) -> Non
     from ocm_pkg.services.check import Checked, unreadable
     from ocm_pkg.services.check import check as find
 
-    folder = _folder(context, directory)
+    folder = project_folder(context, directory)
     try:
         source = load_project(folder)
     except FileMissingError:
@@ -126,7 +126,7 @@ def check(context: Context, directory: str, out: str | None, output: str) -> Non
 
 
 @command()
-@_project_option
+@project_option
 @click.option(
     "--target",
     "targets",
@@ -161,7 +161,7 @@ def build(
         raise UnsupportedTargetError(
             f"the shape {shape!r} is not supported by this version", hint="supported: file"
         )
-    source = load_project(_folder(context, directory))
+    source = load_project(project_folder(context, directory))
     builders = _builders(context)
     rows = plan(
         source.project,
@@ -188,7 +188,7 @@ def build(
 
 
 @command()
-@_project_option
+@project_option
 @click.option(
     "--to",
     metavar="REPOSITORY",
@@ -220,7 +220,7 @@ def package(
     from ocm_pkg.builders.source import load_project, lock_of, resolve_version
     from ocm_pkg.services.package import prepare
 
-    source = load_project(_folder(context, directory))
+    source = load_project(project_folder(context, directory))
     spec = _destination(context, source.folder, to)
     folder = _out(context, source.folder, out)
     with _scratch(folder if dry_run else None) as (scratch, copy):
@@ -352,7 +352,8 @@ def _scratch(copied: Path | None) -> Iterator[tuple[Path, Path | None]]:
         yield scratch, copy if copied is not None else None
 
 
-def _folder(context: Context, directory: str) -> Path:
+def project_folder(context: Context, directory: str) -> Path:
+    """Return the folder of the project, or raise ``FileMissingError``."""
     folder = (context.cwd / directory).resolve()
     if not folder.is_dir():
         raise FileMissingError(f"{directory} is no folder", hint="name the folder of a project")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ocm_pkg.builders.source import ProjectSource
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.part import Part
     from ocm_pkg.model.published import Published
     from ocm_pkg.services.build import PlannedTarget
+    from ocm_pkg.services.merge import Merged
     from ocm_pkg.services.package import Package
 
 
@@ -69,17 +70,42 @@ def show_built(
     output: str,
 ) -> None:
     """Print what is in ``out`` now, and the targets of other machines."""
+    others = [
+        {"platform": str(row.target.platform), "reason": row.missing}
+        for row in rows
+        if row.missing is not None
+    ]
+    _show_part(context, source, part, out, output, {"others": others})
+
+
+def show_merged(
+    context: Context, source: ProjectSource, merged: Merged, out: Path, output: str
+) -> None:
+    """Print what was joined in ``out``, and the targets that it lacks."""
+    missing = [str(platform) for platform in merged.missing]
+    _show_part(context, source, merged.part, out, output, {"missing": missing})
+
+
+def _show_part(
+    context: Context,
+    source: ProjectSource,
+    part: Part,
+    out: Path,
+    output: str,
+    more: Mapping[str, Any],
+) -> None:
+    files = [(target, out / source.project.binary_name(target.platform)) for target in part.targets]
     if output == "table":
         context.out.table(
             ("platform", "file", "size", "digest"),
             [
                 (
                     str(target.platform),
-                    relative(out / source.project.binary_name(target.platform), context.cwd),
+                    relative(file, context.cwd),
                     megabytes(target.size),
                     str(target.digest),
                 )
-                for target in part.targets
+                for target, file in files
             ],
         )
         return
@@ -87,15 +113,8 @@ def show_built(
         "component": part.component,
         "version": part.version,
         "commit": part.commit,
-        "targets": [
-            {**target.to_json(), "file": str(out / source.project.binary_name(target.platform))}
-            for target in part.targets
-        ],
-        "others": [
-            {"platform": str(row.target.platform), "reason": row.missing}
-            for row in rows
-            if row.missing is not None
-        ],
+        "targets": [{**target.to_json(), "file": str(file)} for target, file in files],
+        **more,
     }
     context.out.data(value, output)
 

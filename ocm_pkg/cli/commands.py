@@ -28,9 +28,11 @@ class Group:
 
 
 _BUILD = "ocm_pkg.cli.build"
+_MERGE = "ocm_pkg.cli.merge"
 _TEST = "ocm_pkg.cli.contract_test"
 _COMPONENT = "ocm_pkg.cli.component"
 _SIGNATURE = "ocm_pkg.cli.signature"
+_VERIFICATION = "ocm_pkg.cli.verification"
 _PLUGIN = "ocm_pkg.cli.plugin"
 _CV = ("component-version", "component-versions", "componentversion", "componentversions", "cvs")
 
@@ -43,10 +45,15 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "check": Entry(_BUILD, "check", "check project file, sources and dist"),
     "build": Entry(_BUILD, "build", "build the binaries of this project"),
     "test": Entry(_TEST, "test", "run a binary through the plugin contract"),
+    "merge": Entry(_MERGE, "merge", "join what several machines built"),
     "package": Entry(_BUILD, "package", "make a component version of what was built"),
     "add": Group(
         "add component versions",
-        {"cv": Entry(_COMPONENT, "add_cv", "make component versions from a constructor", _CV)},
+        {
+            "cv": Entry(
+                "ocm_pkg.cli.adding", "add_cv", "make component versions from a constructor", _CV
+            )
+        },
     ),
     "get": Group(
         "get component versions or plugins",
@@ -77,7 +84,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
     ),
     "verify": Group(
         "verify component versions",
-        {"cv": Entry(_SIGNATURE, "verify_cv", "verify signatures and content", _CV)},
+        {"cv": Entry(_VERIFICATION, "verify_cv", "verify signatures and content", _CV)},
     ),
     "download": Group(
         "download resources or plugins",

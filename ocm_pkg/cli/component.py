@@ -2,182 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
-from ocm_pkg.cli.sizes import human_size, size_of
-from ocm_pkg.errors import FileMissingError, UsageError
+from ocm_pkg.cli.publishing import reporter, show_published
+from ocm_pkg.cli.sizes import human_size
+from ocm_pkg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ocm_pkg.cli.wiring import Context
-    from ocm_pkg.model.constructor import Constructor
     from ocm_pkg.model.descriptor import ComponentDescriptor
-    from ocm_pkg.model.published import Published, PublishedBlob
     from ocm_pkg.model.reference import ComponentRef
     from ocm_pkg.ports import Repository
-    from ocm_pkg.services.publish import Policy
 
 DEFAULT_REPOSITORY = "./ctf"
-CONSTRUCTOR = "component-constructor.yaml"
-POLICIES = ("abort-and-fail", "skip", "replace")
-_MAX_CONSTRUCTOR = 8 * 1024 * 1024
-
-
-@command()
-@click.option(
-    "-r",
-    "--repository",
-    metavar="REPO",
-    default=DEFAULT_REPOSITORY,
-    show_default=True,
-    help="Where the component versions go.",
-)
-@click.option(
-    "-c",
-    "--constructor",
-    metavar="FILE",
-    default=CONSTRUCTOR,
-    show_default=True,
-    help="What to make.",
-)
-@click.option(
-    "--component-version-conflict-policy",
-    "policy",
-    type=click.Choice(POLICIES),
-    default=POLICIES[0],
-    show_default=True,
-    help="If the version is there with other content.",
-)
-@click.option(
-    "--working-directory",
-    metavar="DIR",
-    help="Folder that inputs are relative to and can't leave (default: that of the constructor).",
-)
-@click.option(
-    "--set",
-    "settings",
-    metavar="K=V",
-    multiple=True,
-    help="Value for ${K} in the constructor, before the environment's; version=V is also that of "
-    "a component without one.",
-)
-@click.option(
-    "--max-input-size",
-    metavar="SIZE",
-    default="16GiB",
-    show_default=True,
-    help="Largest content of one input.",
-)
-@dry_run_option()
-@output_option("table", "json", "yaml")
-def add_cv(
-    context: Context,
-    repository: str,
-    constructor: str,
-    policy: Policy,
-    working_directory: str | None,
-    settings: Sequence[str],
-    max_input_size: str,
-    dry_run: bool,
-    output: str,
-) -> None:
-    """Make component versions from a constructor and store them."""
-    from ocm_pkg.fs.inputs import Workplace
-    from ocm_pkg.model.reference import RepositorySpec
-    from ocm_pkg.services.construct import construct
-    from ocm_pkg.services.publish import publish
-    from ocm_pkg.store.copying import batched
-
-    spec = RepositorySpec.parse(repository)
-    path = context.cwd / constructor
-    if path.is_dir():
-        path, constructor = path / CONSTRUCTOR, str(Path(constructor) / CONSTRUCTOR)
-    parsed, locate = _read_constructor(context, path, constructor, settings)
-    folder = _input_folder(context, working_directory) or path.parent
-    if not folder.is_dir():
-        raise FileMissingError(f"the folder {folder} does not exist", hint="--working-directory")
-    target = context.repository(spec, create=True)
-    with context.scratch(spec) as scratch:
-        workplace = Workplace(folder, scratch, size_of(max_input_size), keep=not dry_run)
-        made = construct(parsed, workplace, resolve=target.get, locate=locate)
-        store = partial(publish, repository=target, source=str(spec), policy=policy)
-        # All conflicts come before anything is written.
-        published = [store(one.descriptor, one.contents, dry_run=True) for one in made]
-        if not dry_run:
-            report = _reporter(context)
-            with batched(target):
-                published = [store(one.descriptor, one.contents, report=report) for one in made]
-    _show_published(context, published, dry_run=dry_run, output=output)
-
-
-def _input_folder(context: Context, named: str | None) -> Path | None:
-    if named:
-        return context.cwd / named
-    configured = context.config.filesystem.working_directory if context.config_files else None
-    return context.path_of(configured) if configured else None
-
-
-def _read_constructor(
-    context: Context, path: Path, name: str, settings: Sequence[str]
-) -> tuple[Constructor, Callable[[Sequence[str | int]], str]]:
-    """Return the constructor, and what tells where a part of it is."""
-    from ocm_pkg.fs.blob import FileBlob, read_all
-    from ocm_pkg.model import yamltext
-    from ocm_pkg.model.constructor import parse_constructor
-
-    data = read_all(FileBlob(path), _MAX_CONSTRUCTOR, name)
-    variables = {key: value for key, value in context.environ.items() if key != "version"}
-    parsed = parse_constructor(data, name=name, variables=variables | _settings(settings))
-    document = yamltext.load(data, name=name)
-
-    def locate(member: Sequence[str | int]) -> str:
-        is_list = isinstance(document.value, dict) and "components" in document.value
-        line, column = document.position(member if is_list else member[2:])
-        return f"{name}:{line}:{column}"
-
-    return parsed, locate
-
-
-def _settings(texts: Sequence[str]) -> dict[str, str]:
-    settings = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not key or not equals:
-            raise UsageError(f"--set {text!r} is no setting", hint="write --set NAME=VALUE")
-        settings[key] = value
-    return settings
-
-
-def _reporter(context: Context) -> Callable[[PublishedBlob], None]:
-    return lambda blob: context.out.step(
-        f"{blob.state:7}  {str(blob.digest)[:19]}  {human_size(blob.size)}"
-    )
-
-
-def _show_published(
-    context: Context, published: Sequence[Published], *, dry_run: bool, output: str
-) -> None:
-    """Print one object for one component version, a list for several."""
-    values = [one.to_json() for one in published]
-    lines = []
-    for one in published:
-        what = f"{one.repository}//{one.component}:{one.version}"
-        context.out.step(_outcome(one, dry_run=dry_run))
-        lines.append(f"{what}  {one.digest}")
-    context.out.data(values[0] if len(values) == 1 else values, output, text="\n".join(lines))
-
-
-def _outcome(one: Published, *, dry_run: bool) -> str:
-    name = f"{one.component}:{one.version}"
-    if not one.written:
-        return f"{name} is there already"
-    return f"{name} would be stored" if dry_run else f"{name} is stored"
 
 
 def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str, str]:
@@ -202,9 +44,10 @@ def get_cv(context: Context, ref: str, recursive: bool, output: str) -> None:
 
     repository, keys = _keys(context, ComponentRef.parse(ref))
     found: dict[tuple[str, str], ComponentDescriptor] = {}
+    limits = context.references
     for component, version in keys:
         if recursive:
-            for descriptor in reversed(closure(repository, component, version)):
+            for descriptor in reversed(closure(repository, component, version, limits)):
                 found.setdefault((descriptor.name, descriptor.version), descriptor)
         else:
             found[component, version] = repository.get(component, version)
@@ -377,6 +220,7 @@ def transfer_cv(
             hint=f"write {spec or 'REPOSITORY'}: the component keeps its name and version",
         )
     configured = context.config.transfer
+    wanted = configured.recursive if recursive is None else recursive
     origin, component, version = _one(context, source, prefer_plugins=prefer_plugins)
     published = transfer(
         component,
@@ -384,9 +228,9 @@ def transfer_cv(
         source=origin,
         destination=context.repository(spec, create=True, prefer_plugins=prefer_plugins),
         repository=str(spec),
-        report=_reporter(context),
-        recursive=bool(configured.recursive if recursive is None else recursive),
+        report=reporter(context),
+        recursive=context.references if wanted else False,
         copy_resources=bool(configured.copy_all if copy_resources is None else copy_resources),
         **choices,
     )
-    _show_published(context, published, dry_run=choices["dry_run"], output=output)
+    show_published(context, published, dry_run=choices["dry_run"], output=output)

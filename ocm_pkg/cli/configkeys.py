@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocm_pkg.cli import sigstoreconfig
 from ocm_pkg.errors import UsageError
 from ocm_pkg.model.config_settings import PEM
 from ocm_pkg.model.consumer import GPG, RSA
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ocm_pkg.signing.trust import TrustPolicy
 
 GPG_ALGORITHM = "GPG"
+SIGSTORE_ALGORITHM = "Sigstore/v1alpha1"
 _GPG_SIGNING = "GPGSigningConfiguration"
 _RSA_ALGORITHMS = ("RSASSA-PKCS1-V1_5", "RSASSA-PSS")
 
@@ -66,11 +68,14 @@ def configured_trust(context: Context, general: TrustPolicy) -> TrustPolicy:
     from ocm_pkg.signing.configured import ConfiguredTrust
 
     types = {consumer.identity.get("type") for consumer in context.config.consumers}
-    if not types & {RSA, GPG}:
+    verifiers = {(one.verifier or "").partition("/")[0] for one in context.config.signing}
+    if not types & {RSA, GPG} and sigstoreconfig.VERIFIER not in verifiers:
         return general
     source = _source(context)
 
     def lookup(name: str, algorithm: str) -> TrustPolicy | None:
+        if algorithm == SIGSTORE_ALGORITHM:
+            return sigstoreconfig.configured(context, name)
         for identity_type in (GPG, RSA):
             properties = _properties(context, identity_type, algorithm, name)
             found = source.trust(identity_type, properties) if properties else None
@@ -78,9 +83,7 @@ def configured_trust(context: Context, general: TrustPolicy) -> TrustPolicy:
                 return found
         return None
 
-    return ConfiguredTrust(
-        general.keys, general.roots, general.algorithms, general.gpg_keys, lookup
-    )
+    return ConfiguredTrust.over(general, lookup)
 
 
 def _source(context: Context) -> KeySource:

@@ -26,6 +26,7 @@ class Settings:
     loglevel: str | None = None
     plugin_directory: str | None = None
     config: tuple[str, ...] | None = None
+    limit: tuple[str, ...] | None = None
 
     def update(self, other: dict[str, Any]) -> None:
         """Take over every option that was given; the one nearest to the command wins.
@@ -58,6 +59,12 @@ _COMMON = (
         metavar="FILE",
         multiple=True,
         help="OCM configuration instead of those that are looked for; can be given again.",
+    ),
+    click.option(
+        "--limit",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="Another limit than the default, like components=5000; can be given again.",
     ),
 )
 _NAMES = tuple(field.name for field in fields(Settings))

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.cli.sigstoreconfig import sigstore_options
 from ocm_pkg.errors import InvalidDocumentError, PluginCallError, UsageError, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocm_pkg.cli.sigstoreconfig import SigstoreOptions
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.contract.capabilities import Capabilities
     from ocm_pkg.fs.installation import Installation
@@ -27,6 +29,7 @@ _CREDENTIALS_LIMIT = 1024 * 1024
 @click.argument("ref")
 @click.option("--key", "keys", type=_FILE, metavar="FILE", multiple=True, help="Public key.")
 @click.option("--ca", "roots", type=_FILE, metavar="FILE", multiple=True, help="Root certificate.")
+@sigstore_options
 @click.option("--from", "source", metavar="REPO", help="Repository of REF, if REF names none.")
 @click.option("--platform", metavar="OS/ARCH", help="Install for another platform; not tried.")
 @click.option("--into", type=_FILE, metavar="DIR", help="Install into this plugin folder.")
@@ -42,6 +45,7 @@ def install(
     source: str | None,
     keys: Sequence[Path],
     roots: Sequence[Path],
+    sigstore: SigstoreOptions,
     into: Path | None,
     dry_run: bool,
     output: str,
@@ -60,7 +64,7 @@ def install(
     order = _order(context, str(spec), descriptor.name, descriptor.version, wanted)
     arguments: dict[str, Any] = {
         "repository": repository,
-        "trust": context.trust(keys, roots),
+        "trust": context.trust(keys, roots, sigstore),
         "place": context.place(into),
         "now": context.now(),
     }
@@ -97,7 +101,7 @@ def _order(
 ) -> Order:
     from ocm_pkg.model import identity
     from ocm_pkg.model.platform import Platform
-    from ocm_pkg.services.install import Order
+    from ocm_pkg.services.install import MAX_PROGRAM, Order
 
     platform = wanted["platform"]
     return Order(
@@ -109,6 +113,7 @@ def _order(
         resource=wanted["resource"],
         identity=identity.parse(wanted["identity"]),
         allow_unsigned=wanted["allow_unsigned"],
+        max_size=context.limits.get("program-size", MAX_PROGRAM),
     )
 
 

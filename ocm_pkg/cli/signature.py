@@ -1,4 +1,4 @@
-"""``key``, ``hash cv``, ``sign cv`` and ``verify cv``."""
+"""``key``, ``hash cv`` and ``sign cv``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.services.sign import Signed
-    from ocm_pkg.services.verify import Verification
     from ocm_pkg.signing.configured import SigningDefaults
     from ocm_pkg.signing.form import Request
     from ocm_pkg.signing.gpgsign import GpgSigningKey
     from ocm_pkg.signing.keys import SigningKey
-    from ocm_pkg.signing.trust import Signer
 
 _FILE = click.Path(path_type=Path)
-_READERS = 4
 
 
 def _normalisation_option(default: str | None, text: str) -> Callable[..., Any]:
@@ -309,91 +306,3 @@ def _show_signed(
     verb = "would sign" if dry_run else "signed"
     text = f"{verb} {signed.descriptor.name}:{signed.descriptor.version} as {signature.name!r}"
     context.out.data(value, output, text=f"{text} with key {fingerprint}")
-
-
-@command()
-@click.argument("ref")
-@click.option("--key", "keys", type=_FILE, metavar="FILE", multiple=True, help="Public key.")
-@click.option("--ca", "roots", type=_FILE, metavar="FILE", multiple=True, help="Root certificate.")
-@click.option(
-    "--signature", "names", metavar="NAME", multiple=True, help="Verify this one (default: all)."
-)
-@click.option(
-    "--level",
-    type=click.Choice(["signature", "content"]),
-    default="content",
-    show_default=True,
-    help="How far to look: content reads every resource.",
-)
-@click.option("--skip-external", is_flag=True, help="Skip content that is not in the repository.")
-@output_option("table", "json", "yaml")
-def verify_cv(
-    context: Context,
-    ref: str,
-    keys: Sequence[Path],
-    roots: Sequence[Path],
-    names: Sequence[str],
-    level: str,
-    skip_external: bool,
-    output: str,
-) -> None:
-    """Verify the signatures of component version REF, then the bytes of all its resources.
-
-    Without --key and --ca the configured keys of a signature are trusted, else the public keys of
-    your keys folder.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-
-    from ocm_pkg.services.verify import inspect
-
-    trust = context.trust(keys, roots)
-    _spec, repository, descriptor = context.component_version(ref)
-    with ThreadPoolExecutor(_READERS, "verify") as executor:
-        found = inspect(
-            repository=repository,
-            descriptor=descriptor,
-            trust=trust,
-            now=context.now(),
-            names=names or None,
-            level=level,
-            skip_external=skip_external,
-            executor=executor,
-        )
-    _show_verification(context, found, output)
-
-
-def _show_verification(context: Context, found: Verification, output: str) -> None:
-    from ocm_pkg.cli.output import error_object
-
-    value: dict[str, Any] = {
-        "component": found.component,
-        "version": found.version,
-        "result": found.result,
-        "checks": [
-            {"check": check.check, "result": check.result, "detail": check.detail}
-            for check in found.checks
-        ],
-        "signatures": [_signer(signer) for signer in found.signatures],
-    }
-    if found.error is not None:
-        value["error"] = error_object(found.error)
-    if output == "table":
-        rows = [(check.check, check.result, check.detail) for check in found.checks]
-        context.out.table(("check", "result", "detail"), rows)
-    else:
-        context.out.data(value, output)
-    if found.error is not None:
-        found.error.shown = output == "json"
-        raise found.error
-    context.out.step(f"{found.component}:{found.version} is verified")
-
-
-def _signer(signer: Signer) -> dict[str, str]:
-    return {
-        "name": signer.name,
-        "algorithm": signer.algorithm,
-        "normalisation": signer.normalisation,
-        "digest": str(signer.digest),
-        "fingerprint": signer.fingerprint,
-        "signer": signer.trusted_as,
-    }

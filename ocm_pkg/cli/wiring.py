@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from ocm_pkg.cli.options import Settings
+    from ocm_pkg.cli.sigstoreconfig import SigstoreOptions
     from ocm_pkg.fs.installation import Place
     from ocm_pkg.model.config import Configuration
     from ocm_pkg.model.descriptor import ComponentDescriptor
     from ocm_pkg.model.identity import Identity
+    from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.plugin.caller import CredentialSource
     from ocm_pkg.plugin.manager import PluginManager
     from ocm_pkg.ports import Repository
     from ocm_pkg.signing.trust import TrustPolicy
+    from ocm_pkg.store.closure import ReferenceLimits
     from ocm_pkg.store.credentials import CredentialStore
 
 
@@ -40,6 +43,7 @@ class Context:
     environ: Mapping[str, str]
     cwd: Path
     out: Output
+    limits: Mapping[str, int] = field(default_factory=dict)
     _closing: ExitStack = field(default_factory=ExitStack)
     _managers: dict[str, PluginManager] = field(default_factory=dict)
 
@@ -53,6 +57,10 @@ class Context:
         )
         if settings.loglevel or settings.verbose:
             out.log_to_stderr(settings.loglevel or "info")
+        if settings.limit:
+            from ocm_pkg.cli.limits import parse
+
+            return cls(settings, os.environ, Path.cwd(), out, parse(settings.limit))
         return cls(settings, os.environ, Path.cwd(), out)
 
     def __enter__(self) -> Self:
@@ -203,9 +211,31 @@ class Context:
         if spec.kind == "ctf" and not prefer_plugins:
             from ocm_pkg.store.provider import BuiltinProvider
 
-            return BuiltinProvider(self.cwd).open(spec, create=create)
+            opened = BuiltinProvider(
+                self.cwd, max_unpacked=self.limits.get("archive-size"), documents=self.documents
+            )
+            return opened.open(spec, create=create)
         manager = self.manager(prefer="external" if prefer_plugins else "builtin")
         return manager.open(spec, create=create)
+
+    @property
+    def documents(self) -> Limits:
+        """How large descriptors and constructors may be."""
+        from ocm_pkg.model.jsontext import Limits
+
+        standard = Limits()
+        size = self.limits.get("document-size", standard.size)
+        # Values and keys are counted too, and grow with the size.
+        nodes = max(standard.nodes, standard.nodes * size // standard.size)
+        return replace(standard, size=size, nodes=nodes)
+
+    @property
+    def references(self) -> ReferenceLimits:
+        """How far references to other component versions are followed."""
+        from ocm_pkg.store.closure import MAX_COMPONENTS, MAX_DEPTH, ReferenceLimits
+
+        depth = self.limits.get("reference-depth", MAX_DEPTH)
+        return ReferenceLimits(depth, self.limits.get("components", MAX_COMPONENTS))
 
     def _unaliased(self, spec: RepositorySpec) -> RepositorySpec:
         """Return the repository that a plain word is configured to mean, unless it is a folder."""
@@ -253,16 +283,28 @@ class Context:
         """The user's own keys."""
         return self.config_folder / "keys"
 
-    def trust(self, keys: Sequence[Path], roots: Sequence[Path]) -> TrustPolicy:
-        """Return who is trusted: the keys and roots given, else the configured and the own keys."""
+    def trust(
+        self,
+        keys: Sequence[Path],
+        roots: Sequence[Path],
+        sigstore: SigstoreOptions | None = None,
+    ) -> TrustPolicy:
+        """Return who is trusted: who is given, else the configured and the own keys."""
         from ocm_pkg.signing.keys import stored_keys
         from ocm_pkg.signing.trust import TrustPolicy
 
         paths = [self.cwd / path for path in keys]
-        if not paths and not roots:
+        given = bool(keys or roots or sigstore)
+        if not given:
             paths = [key.public_path for key in stored_keys(self.keys_folder)]
         policy = TrustPolicy.from_files(paths, [self.cwd / path for path in roots])
-        if keys or roots or not self.config_files:
+        if "signatures" in self.limits:
+            policy = replace(policy, max_signatures=self.limits["signatures"])
+        if sigstore:
+            from ocm_pkg.cli.sigstoreconfig import named
+
+            policy = replace(policy, sigstore=named(sigstore, self.cwd))
+        if given or not self.config_files:
             return policy
         from ocm_pkg.cli.configkeys import configured_trust
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ocm_pkg.errors import InvalidDocumentError
     from ocm_pkg.model.document import JSONValue
+    from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.model.yamltext import YamlDocument
 
 __all__ = [
@@ -138,7 +139,9 @@ class Constructor(OwnDocument):
     components: Annotated[tuple[ConstructorComponent, ...], NoneAsList, Field(min_length=1)]
 
 
-def parse_constructor(data: bytes, *, name: str, variables: Mapping[str, str]) -> Constructor:
+def parse_constructor(
+    data: bytes, *, name: str, variables: Mapping[str, str], limits: Limits | None = None
+) -> Constructor:
     """Read a ``component-constructor.yaml``; ``name`` is what errors call it.
 
     Either one component is the document, or ``components`` is a list of them. ``${NAME}`` in text
@@ -146,7 +149,7 @@ def parse_constructor(data: bytes, *, name: str, variables: Mapping[str, str]) -
     ``variables["version"]`` is the version of a component that has none. Whatever is wrong is an
     ``InvalidDocumentError`` with file, line and column.
     """
-    document = yamltext.load(data, name=name)
+    document = yamltext.load(data, name=name, limits=limits)
     value = substituted(document, variables)
     version = variables.get("version")
     if not isinstance(value, dict) or "components" not in value:

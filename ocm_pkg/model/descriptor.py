@@ -34,13 +34,14 @@ from ocm_pkg.model.naming import (
     Time,
     VersionText,
 )
-from ocm_pkg.model.v3alpha1 import API_VERSION, as_v2
+from ocm_pkg.model.v3alpha1 import API_VERSION, as_v2, as_v3alpha1
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ocm_pkg.model.document import JSONValue
     from ocm_pkg.model.identity import Identity
+    from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.model.yamltext import YamlDocument
 
 SCHEMA_VERSION = "v2"
@@ -221,7 +222,9 @@ class ComponentDescriptor(Document):
     _api_version: str | None = PrivateAttr(default=None)
 
     @classmethod
-    def parse(cls, data: bytes, media_type: str, *, name: str) -> ComponentDescriptor:
+    def parse(
+        cls, data: bytes, media_type: str, *, name: str, limits: Limits | None = None
+    ) -> ComponentDescriptor:
         """Read a stored descriptor; ``name`` is what errors call it.
 
         ``media_type`` is one of ``JSON_MEDIA_TYPES`` or ``YAML_MEDIA_TYPES``. Anything that
@@ -230,11 +233,11 @@ class ComponentDescriptor(Document):
         """
         source: YamlDocument | None = None
         if media_type in JSON_MEDIA_TYPES:
-            value = parse_json(data, name=name)
+            value = parse_json(data, name=name, limits=limits)
         elif media_type in YAML_MEDIA_TYPES:
             from ocm_pkg.model import yamltext
 
-            source = yamltext.load(data, name=name)
+            source = yamltext.load(data, name=name, limits=limits)
             value = source.value
         else:
             raise InvalidDocumentError(
@@ -279,13 +282,20 @@ class ComponentDescriptor(Document):
 
     @property
     def api_version(self) -> str | None:
-        """The ``apiVersion`` of a descriptor that came in another schema than v2."""
+        """The ``apiVersion`` of a descriptor that is written in another schema than v2."""
         return self._api_version
 
+    def in_schema(self, schema: str) -> ComponentDescriptor:
+        """Return the same component version, to be written in schema ``v2`` or ``v3alpha1``."""
+        copy, wanted = self.model_copy(), API_VERSION if schema == "v3alpha1" else None
+        if wanted != self._api_version:
+            copy._api_version, copy._encoded = wanted, None  # noqa: SLF001  (of this class)
+        return copy
+
     def encode(self) -> bytes:
-        """Return the descriptor as JSON: sorted keys, no white space."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return text.encode()
+        """Return the descriptor in its schema as JSON: sorted keys, no white space."""
+        value = self.to_json() if self._api_version is None else as_v3alpha1(self.to_json())
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     def select(self, identity: Identity) -> Resource:
         """Return the one resource that has every attribute of ``identity``.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ocm_pkg.model.digest import Digest
 
 FILE_NAME = "part.json"
+MAX_BYTES = 4 * 1024 * 1024
+"""How long the file may be."""
 
 
 @dataclass(frozen=True, slots=True)

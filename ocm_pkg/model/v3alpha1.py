@@ -1,4 +1,4 @@
-"""Descriptors of schema ``ocm.software/v3alpha1``, which are read but never written."""
+"""Descriptors of schema ``ocm.software/v3alpha1``: from and to the form of schema v2."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ API_VERSION = "ocm.software/v3alpha1"
 KIND = "ComponentVersion"
 
 _OWN = {"apiVersion", "kind", "metadata", "spec"}
+_IN_SPEC = {"repositoryContexts", "resources", "sources", "componentReferences"}
 
 
 def as_v2(value: JSONObject, name: str) -> JSONObject:
@@ -49,11 +50,40 @@ def as_v2(value: JSONObject, name: str) -> JSONObject:
     return {**rest, "meta": {"schemaVersion": "v2"}, "component": component}
 
 
+def as_v3alpha1(value: JSONObject) -> JSONObject:
+    """Return a descriptor of schema v2 in the form of this schema; ``as_v2`` turns it back."""
+    component = _mapping(value, "component", "the descriptor")
+    spec: JSONObject = {
+        "resources": component["resources"],
+        "sources": component["sources"],
+        "references": component["componentReferences"],
+    }
+    metadata = {key: member for key, member in component.items() if key not in _IN_SPEC}
+    rest = {key: member for key, member in value.items() if key not in ("meta", "component")}
+    return {
+        **rest,
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {**metadata, "provider": _provider_object(str(component["provider"]))},
+        "repositoryContexts": component["repositoryContexts"],
+        "spec": spec,
+    }
+
+
+def _provider_object(text: str) -> JSONValue:
+    """Return the provider as this schema writes it: an object."""
+    try:
+        found: JSONValue = json.loads(text) if text.startswith("{") else None
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) and "name" in found else {"name": text}
+
+
 def _provider(provider: JSONObject) -> JSONValue:
     """Return the provider as schema v2 writes it: text, which holds JSON if there are labels."""
     if set(provider) == {"name"}:
         return provider["name"]
-    return json.dumps(provider, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(provider, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def _element(element: JSONValue, version: JSONValue) -> JSONValue:

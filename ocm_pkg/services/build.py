@@ -11,7 +11,7 @@ from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, Unsupp
 from ocm_pkg.fs.atomic import FolderLock, make_folder, staged_folder, write_file
 from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all
 from ocm_pkg.fs.oserror import storage_errors
-from ocm_pkg.model.part import FILE_NAME, BuiltTarget, Part
+from ocm_pkg.model.part import FILE_NAME, MAX_BYTES, BuiltTarget, Part
 from ocm_pkg.ports import BuildJob
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ocm_pkg.ports import Builder, BuiltBinary, FailPoint
 
 LOG_FOLDER = "logs"
-MAX_PART = 4 * 1024 * 1024
 _LOCK_TIMEOUT = 60.0
 _MEGABYTE = 1_000_000
 
@@ -226,7 +225,7 @@ def _earlier(part: Part, out: Path) -> tuple[BuiltTarget, ...]:
     if not (out / FILE_NAME).is_file():
         return ()
     try:
-        data = read_all(FileBlob(out / FILE_NAME), MAX_PART, FILE_NAME)
+        data = read_all(FileBlob(out / FILE_NAME), MAX_BYTES, FILE_NAME)
         earlier = Part.parse(data, name=FILE_NAME)
     except InvalidDocumentError:
         return ()

@@ -69,10 +69,9 @@ _log = logging.getLogger(__name__)
 class Order:
     """What to install.
 
-    ``source`` is the text of the repository, for the receipt. ``name`` is the installed name
-    (default: the last segment of the component), ``resource`` and ``identity`` narrow down the
-    resource. ``allow_unsigned`` accepts a component version without any signature; a signature
-    that is there must be good and trusted all the same.
+    ``source``: text of the repository, for the receipt. ``name``: installed name (default: the last
+    segment of the component). ``resource``, ``identity``: narrow down the resource. Without any
+    signature it must be ``allow_unsigned``; one that is there must be good and trusted.
     """
 
     component: str
@@ -83,6 +82,7 @@ class Order:
     resource: str | None = None
     identity: Identity = field(default_factory=dict)
     allow_unsigned: bool = False
+    max_size: int = MAX_PROGRAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +310,7 @@ class _Installer:
                     stream,
                     what=self._verified.what,
                     algorithms={"sha256", promised.algorithm if promised else "sha256"},
-                    limit=MAX_PROGRAM,
+                    limit=self._verified.order.max_size,
                     fail_point=self._fail_point,
                 )
             path.chmod(0o755)

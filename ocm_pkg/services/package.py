@@ -13,7 +13,7 @@ from ocm_pkg.model import yamltext
 from ocm_pkg.model.digest import digest_of_chunks
 from ocm_pkg.model.generate import FILE_NAME, BuiltResource, constructor_for
 from ocm_pkg.model.part import FILE_NAME as PART_NAME
-from ocm_pkg.model.part import Part
+from ocm_pkg.model.part import MAX_BYTES, Part
 from ocm_pkg.model.shape import ShapeInfo, label
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject
 
-MAX_PART = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
 
@@ -87,7 +86,7 @@ def read_part(out: Path) -> Part:
     path = out / PART_NAME
     if not path.is_file():
         raise FileMissingError(f"nothing is built in {out}", hint="run `ocm-pkg build` first")
-    return Part.parse(read_all(FileBlob(path), MAX_PART, str(path)), name=str(path))
+    return Part.parse(read_all(FileBlob(path), MAX_BYTES, str(path)), name=str(path))
 
 
 def check_binary(path: Path, target: BuiltTarget) -> None:

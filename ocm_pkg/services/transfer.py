@@ -19,7 +19,7 @@ from ocm_pkg.model.published import (
     keeps_signatures,
     same_content,
 )
-from ocm_pkg.store.closure import closure
+from ocm_pkg.store.closure import ReferenceLimits, closure
 from ocm_pkg.store.copying import batched, copy_artifact, stored_size
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def transfer(
     source: Repository,
     destination: Repository,
     repository: str,
-    recursive: bool = False,
+    recursive: bool | ReferenceLimits = False,
     copy_resources: bool = False,
     replace: bool = False,
     dry_run: bool = False,
@@ -46,6 +46,7 @@ def transfer(
 ) -> Sequence[Published]:
     """Copy a component version; return it last, after those it refers to (``recursive``).
 
+    ``recursive`` may be the limits of that.
     They become visible together where the destination can do that (``ports.Batches``).
     ``repository`` is the text of the destination. Content is streamed, each blob once. The stored
     descriptor is the very bytes of the source, unless the destination has another way to its
@@ -55,7 +56,8 @@ def transfer(
     ``UnreachableContentError`` if ``copy_resources`` asks for content outside the source.
     """
     if recursive:
-        descriptors = closure(source, component, version)
+        limits = recursive if isinstance(recursive, ReferenceLimits) else None
+        descriptors = closure(source, component, version, limits)
     else:
         descriptors = (source.get(component, version),)
     if copy_resources:

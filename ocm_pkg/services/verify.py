@@ -23,6 +23,7 @@ from ocm_pkg.fs.blob import copy_blob
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of, new_hasher
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import normalise
+from ocm_pkg.store.closure import ReferenceLimits
 from ocm_pkg.store.digester import GENERIC_BLOB, OCI_ARTIFACT, ArtifactRepository, is_excluded
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 LEVELS = ("signature", "content")
-MAX_COMPONENT_VERSIONS = 1000
 
 _CONTENT_DIGESTS = frozenset({GENERIC_BLOB, OCI_ARTIFACT})
 
@@ -82,6 +82,7 @@ def verify(
     level: str = "content",
     skip_external: bool = False,
     executor: Executor | None = None,
+    limits: ReferenceLimits | None = None,
 ) -> Verification:
     """Do what ``inspect`` does and raise the gravest failure, if there is one."""
     found = inspect(
@@ -93,6 +94,7 @@ def verify(
         level=level,
         skip_external=skip_external,
         executor=executor,
+        limits=limits,
     )
     if found.error is not None:
         raise found.error
@@ -109,6 +111,7 @@ def inspect(
     level: str = "content",
     skip_external: bool = False,
     executor: Executor | None = None,
+    limits: ReferenceLimits | None = None,
 ) -> Verification:
     """Check the signatures and, at level ``content``, everything that they answer for.
 
@@ -131,7 +134,8 @@ def inspect(
         for signer in signers
     ]
     if level == "content":
-        checks += _Content(repository, skip_external, executor).checks(descriptor)
+        content = _Content(repository, skip_external, executor, limits or ReferenceLimits())
+        checks += content.checks(descriptor)
     return Verification(
         descriptor.name, descriptor.version, tuple(checks), signers, _gravest(checks)
     )
@@ -141,8 +145,13 @@ class _Content:
     """The walk over a component version and all that it references."""
 
     def __init__(
-        self, repository: Repository, skip_external: bool, executor: Executor | None
+        self,
+        repository: Repository,
+        skip_external: bool,
+        executor: Executor | None,
+        limits: ReferenceLimits,
     ) -> None:
+        self._limits = limits
         self._repository = repository
         self._skip_external = skip_external
         self._executor = executor
@@ -154,22 +163,22 @@ class _Content:
         done: list[Check] = []
         waiting: list[_BlobCheck] = []
         seen = {(root.name, root.version)}
-        queue = deque([(root, "")])
+        queue = deque([(root, "", 0)])
         while queue:
-            descriptor, prefix = queue.popleft()
+            descriptor, prefix, depth = queue.popleft()
             known, unread = self._resources(descriptor, prefix)
             done += known
             waiting += unread
             for reference in descriptor.component.component_references:
                 check, child = self._reference(reference, prefix)
                 done.append(check)
-                if len(self._fetched) >= MAX_COMPONENT_VERSIONS:
-                    done.append(_too_many(root))
+                if len(self._fetched) >= self._limits.components or depth >= self._limits.depth:
+                    done.append(self._too_many(root))
                     return done
                 if child is None or (child.name, child.version) in seen:
                     continue
                 seen.add((child.name, child.version))
-                queue.append((child, f"{child.name}:{child.version} "))
+                queue.append((child, f"{child.name}:{child.version} ", depth + 1))
         results = self._executor.map(_BlobCheck.run, waiting) if self._executor else None
         for checks in results or map(_BlobCheck.run, waiting):
             done += checks
@@ -223,6 +232,14 @@ class _Content:
                 hint="the referenced component version was changed after this one was signed",
             )
 
+    def _too_many(self, root: ComponentDescriptor) -> Check:
+        message = (
+            f"{root.name}:{root.version} references more than {self._limits.components} "
+            f"component versions, or deeper than {self._limits.depth} levels"
+        )
+        hint = "--limit components=NUMBER and --limit reference-depth=NUMBER allow more"
+        return _failed("references", IntegrityError(message, hint=hint))
+
     def _resources(
         self, descriptor: ComponentDescriptor, prefix: str
     ) -> tuple[list[Check], list[_BlobCheck]]:
@@ -269,14 +286,6 @@ def _gravest(checks: Sequence[Check]) -> OcmPkgError | None:
 
 def _failed(label: str, error: OcmPkgError) -> Check:
     return Check(label, FAILED, error.message, error)
-
-
-def _too_many(root: ComponentDescriptor) -> Check:
-    message = (
-        f"{root.name}:{root.version} references more than {MAX_COMPONENT_VERSIONS} "
-        "component versions"
-    )
-    return _failed("references", IntegrityError(message))
 
 
 def _digest(spec: DigestSpec, label: str) -> Digest:

@@ -6,8 +6,8 @@ the keys that are trusted otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import InvalidDocumentError, UsageError
@@ -41,6 +41,11 @@ class ConfiguredTrust(TrustPolicy):
 
     lookup: Lookup = lambda _name, _algorithm: None
 
+    @classmethod
+    def over(cls, general: TrustPolicy, lookup: Lookup) -> Self:
+        """Return ``general``, with what ``lookup`` finds in its place."""
+        return cls(**_said(general), lookup=lookup)
+
     @override
     def check(
         self,
@@ -49,9 +54,9 @@ class ConfiguredTrust(TrustPolicy):
         names: Collection[str] | None = None,
         now: datetime,
     ) -> tuple[Signer, ...]:
-        general = TrustPolicy(self.keys, self.roots, self.algorithms, self.gpg_keys)
+        general = TrustPolicy(**_said(self))
         policies = {
-            signature.name: own
+            signature.name: replace(own, max_signatures=self.max_signatures)
             for signature in descriptor.signatures
             if (names is None or signature.name in names)
             and (own := self.lookup(signature.name, signature.signature.algorithm))
@@ -160,6 +165,10 @@ class KeySource:
         if key is None:
             raise UsageError(f"{file} holds no armoured OpenPGP public key")
         return key
+
+
+def _said(policy: TrustPolicy) -> dict[str, Any]:
+    return {one.name: getattr(policy, one.name) for one in fields(TrustPolicy)}
 
 
 def _is_root(certificate: Certificate) -> bool:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ocm_pkg.errors import InvalidDocumentError, SignatureError, UsageError
 from ocm_pkg.model.descriptor import SignatureSpec
-from ocm_pkg.signing import certificates, pem
+from ocm_pkg.signing import certificates, gpg, pem, sigstorebundle
 from ocm_pkg.signing.rsa import ALGORITHMS, MAX_BITS, PKCS1, PSS, sign_digest
 
 if TYPE_CHECKING:
@@ -47,10 +47,17 @@ class SignatureValue:
 
 def read_value(spec: SignatureSpec, *, what: str) -> SignatureValue:
     """Return what ``spec`` says, or raise ``SignatureError`` if it is no valid entry."""
+    if spec.algorithm == sigstorebundle.OLD_ALGORITHM:
+        raise SignatureError(
+            f"{what} is a Sigstore signature in the form of the older tool (v1), which is not "
+            "supported",
+            hint=f"ask its provider for one of the form {sigstorebundle.ALGORITHM}",
+        )
     if spec.algorithm not in ALGORITHMS:
+        supported = (*ALGORITHMS, gpg.ALGORITHM, sigstorebundle.ALGORITHM)
         raise SignatureError(
             f"{what} uses the algorithm {spec.algorithm[:60]!r}, which is not supported",
-            hint=f"supported are {' and '.join(ALGORITHMS)}",
+            hint=f"supported are {', '.join(supported)}",
         )
     if spec.media_type == PEM_MEDIA_TYPE:
         return _read_pem(spec, what)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from ocm_pkg.errors import InvalidDocumentError, SignatureError, UntrustedError
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
 from ocm_pkg.model.normalise import normalise
-from ocm_pkg.signing import certificates, gpg
+from ocm_pkg.signing import certificates, gpg, sigstorebundle
 from ocm_pkg.signing import keys as keyfiles
 from ocm_pkg.signing.handlers import read_value
 from ocm_pkg.signing.rsa import ALGORITHMS, is_signed_by
@@ -58,13 +58,16 @@ class Signer:
 class TrustPolicy:
     """Keys and roots that are trusted, and the algorithms they may be used with.
 
-    ``keys`` are RSA keys, ``gpg_keys`` OpenPGP ones, ``roots`` the anchors of certificates.
+    ``keys`` are RSA keys, ``gpg_keys`` OpenPGP ones, ``roots`` the anchors of certificates;
+    ``sigstore`` says whose Sigstore signatures are accepted.
     """
 
     keys: tuple[PublicKey, ...] = ()
     roots: tuple[Certificate, ...] = ()
-    algorithms: frozenset[str] = frozenset({*ALGORITHMS, gpg.ALGORITHM})
+    algorithms: frozenset[str] = frozenset({*ALGORITHMS, gpg.ALGORITHM, sigstorebundle.ALGORITHM})
     gpg_keys: tuple[gpg.GpgKey, ...] = ()
+    max_signatures: int = MAX_SIGNATURES
+    sigstore: sigstorebundle.SigstoreTrust | None = None
 
     @classmethod
     def from_files(cls, keys: Sequence[Path], roots: Sequence[Path] = ()) -> Self:
@@ -99,21 +102,22 @@ class TrustPolicy:
         ``UntrustedError`` if there is nothing to verify or nobody trusted made it, and
         ``SignatureError`` if a signature is wrong.
         """
-        return tuple(
-            self._check_one(descriptor, signature, now) for signature in _chosen(descriptor, names)
-        )
+        chosen = _chosen(descriptor, names, self.max_signatures)
+        return tuple(self._check_one(descriptor, signature, now) for signature in chosen)
 
     def _check_one(
         self, descriptor: ComponentDescriptor, signature: Signature, now: datetime
     ) -> Signer:
         what = f"signature {signature.name!r} of {descriptor.name}:{descriptor.version}"
         spec = signature.signature
-        value = None if spec.algorithm == gpg.ALGORITHM else read_value(spec, what=what)
+        is_rsa = spec.algorithm not in {gpg.ALGORITHM, sigstorebundle.ALGORITHM}
+        value = read_value(spec, what=what) if is_rsa else None
         digest = checked_digest(descriptor, signature, what=what)
         if spec.algorithm not in self.algorithms:
             raise UntrustedError(f"{what} uses {spec.algorithm}, which is not accepted for it")
         if value is None:
-            fingerprint, trusted_as = self._gpg_maker(spec, digest, what, now)
+            make = self._gpg_maker if spec.algorithm == gpg.ALGORITHM else self._sigstore_maker
+            fingerprint, trusted_as = make(spec, digest, what, now)
         elif value.chain:
             key, trusted_as = self._certified(value, what, now)
             fingerprint = key.fingerprint
@@ -134,6 +138,20 @@ class TrustPolicy:
             raise SignatureError(f"{what} says GPG, but media type {spec.media_type[:80]!r}")
         fingerprint, key = gpg.check(spec.value, digest, self.gpg_keys, now, what=what)
         return fingerprint, key.name
+
+    def _sigstore_maker(
+        self, spec: SignatureSpec, digest: Digest, what: str, now: datetime
+    ) -> tuple[str, str]:
+        if spec.media_type != sigstorebundle.MEDIA_TYPE:
+            raise SignatureError(
+                f"{what} says {spec.algorithm}, but media type {spec.media_type[:80]!r}"
+            )
+        maker = sigstorebundle.check(spec.value, digest, self.sigstore, now, what=what)
+        if spec.issuer not in {None, "", maker.issuer}:
+            raise SignatureError(
+                f"{what} says issuer {spec.issuer[:200]!r}, but its certificate {maker.issuer!r}"
+            )
+        return maker.fingerprint, str(maker)
 
     def _maker(self, value: SignatureValue, digest: Digest, what: str) -> PublicKey:
         if not self.keys:
@@ -202,7 +220,7 @@ def _roots(path: Path) -> tuple[Certificate, ...]:
 
 
 def _chosen(
-    descriptor: ComponentDescriptor, names: Collection[str] | None
+    descriptor: ComponentDescriptor, names: Collection[str] | None, most: int
 ) -> tuple[Signature, ...]:
     what = f"{descriptor.name}:{descriptor.version}"
     counted = Counter(signature.name for signature in descriptor.signatures)
@@ -211,9 +229,10 @@ def _chosen(
             f"{what} is not signed: there is nothing to verify",
             hint=f"its provider signs it with: ocm-pkg sign cv REPOSITORY//{what}",
         )
-    if counted.total() > MAX_SIGNATURES:
+    if counted.total() > most:
         raise SignatureError(
-            f"{what} has {counted.total()} signatures, {MAX_SIGNATURES} are allowed"
+            f"{what} has {counted.total()} signatures, {most} are allowed",
+            hint="--limit signatures=NUMBER allows more",
         )
     twice = next((name for name, count in counted.items() if count > 1), None)
     if twice is not None:

@@ -18,7 +18,7 @@ from ocm_pkg._typing import override
 from ocm_pkg.errors import FileMissingError, InvalidDocumentError, UnsafeArchiveError
 from ocm_pkg.fs.blob import BUFFER, open_regular
 from ocm_pkg.fs.oserror import storage_errors
-from ocm_pkg.store import ctfindex
+from ocm_pkg.store import ctfindex, tarscan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,8 +114,12 @@ class ArchiveFile:
 
     def _list(self) -> dict[str, Part]:
         """Return every file of the CTF by its name."""
-        files: dict[str, Part] = {}
         end = os.fstat(self._handle.fd).st_size
+        with storage_errors(f"reading {self.path}"):
+            plain = tarscan.plain_files(self._handle.fd, end, MAX_FILES)
+        if plain is not None:
+            return {name: Part(self._handle, *place) for name, place in plain.items()}
+        files: dict[str, Part] = {}
         try:
             for name, member in self._members(end):
                 if name in files:

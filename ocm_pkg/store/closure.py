@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import DigestMismatchError, InvalidDocumentError
@@ -18,13 +19,16 @@ MAX_DEPTH = 64
 MAX_COMPONENTS = 1000
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceLimits:
+    """How far references are followed: levels below the first, and component versions in all."""
+
+    depth: int = MAX_DEPTH
+    components: int = MAX_COMPONENTS
+
+
 def closure(
-    repository: Repository,
-    component: str,
-    version: str,
-    *,
-    max_depth: int = MAX_DEPTH,
-    max_components: int = MAX_COMPONENTS,
+    repository: Repository, component: str, version: str, limits: ReferenceLimits | None = None
 ) -> Sequence[ComponentDescriptor]:
     """Return the component version and what it refers to; what is referred to comes first.
 
@@ -32,14 +36,13 @@ def closure(
     component versions than allowed, and ``DigestMismatchError`` if one is not what the digest of
     a reference says.
     """
-    return _Walk(repository, max_depth, max_components).run(component, version)
+    return _Walk(repository, limits or ReferenceLimits()).run(component, version)
 
 
 class _Walk:
-    def __init__(self, repository: Repository, max_depth: int, max_components: int) -> None:
+    def __init__(self, repository: Repository, limits: ReferenceLimits) -> None:
         self._repository = repository
-        self._max_depth = max_depth
-        self._max_components = max_components
+        self._limits = limits
         self._known: dict[tuple[str, str], ComponentDescriptor] = {}
         self._done: dict[tuple[str, str], ComponentDescriptor] = {}
 
@@ -51,9 +54,10 @@ class _Walk:
         if key in path:
             circle = " -> ".join(f"{name}:{version}" for name, version in (*path, key))
             raise InvalidDocumentError(f"component references form a circle: {circle[:500]}")
-        if len(path) > self._max_depth:
+        if len(path) > self._limits.depth:
             raise InvalidDocumentError(
-                f"component references go deeper than {self._max_depth} levels"
+                f"component references go deeper than {self._limits.depth} levels",
+                hint="--limit reference-depth=NUMBER allows more",
             )
         descriptor = self._get(key)
         if key in self._done:
@@ -66,9 +70,10 @@ class _Walk:
 
     def _get(self, key: tuple[str, str]) -> ComponentDescriptor:
         if key not in self._known:
-            if len(self._known) >= self._max_components:
+            if len(self._known) >= self._limits.components:
                 raise InvalidDocumentError(
-                    f"component references lead to more than {self._max_components} components"
+                    f"component references lead to more than {self._limits.components} components",
+                    hint="--limit components=NUMBER allows more",
                 )
             self._known[key] = self._repository.get(*key)
         return self._known[key]

@@ -9,10 +9,12 @@ from ocm_pkg.errors import FileMissingError, InvalidReferenceError
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.model.reference import ARCHIVE_SUFFIXES, RepositorySpec
 from ocm_pkg.store.archive import ArchiveStore
+from ocm_pkg.store.archivefile import MAX_UNPACKED
 from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
+    from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.ports import FailPoint
 
 KINDS = ("ctf",)
@@ -21,7 +23,8 @@ KINDS = ("ctf",)
 class BuiltinProvider:
     """Opens CTFs: folders, and tar and tgz files. The name of a new one says which it is.
 
-    Relative paths start at ``folder``, ``~/`` at ``home``.
+    Relative paths start at ``folder``, ``~/`` at ``home``. ``max_unpacked`` bounds the bytes of a
+    tgz, ``documents`` the component descriptors.
     """
 
     def __init__(
@@ -30,8 +33,12 @@ class BuiltinProvider:
         *,
         home: Path | None = None,
         fail_point: FailPoint | None = None,
+        max_unpacked: int | None = None,
+        documents: Limits | None = None,
     ) -> None:
         self._folder = folder or Path()
+        self._max_unpacked = max_unpacked or MAX_UNPACKED
+        self._documents = documents
         self._home = home
         self._fail_point = fail_point
 
@@ -51,13 +58,17 @@ class BuiltinProvider:
             is_file, is_folder = path.is_file(), path.is_dir()
         is_archive = path.name.endswith(ARCHIVE_SUFFIXES) and create and not is_folder
         if is_file or is_archive:
-            return ComponentRepository(
-                ArchiveStore(path, create=create, fail_point=self._fail_point)
+            archive = ArchiveStore(
+                path,
+                create=create,
+                fail_point=self._fail_point,
+                max_unpacked=self._max_unpacked,
             )
+            return ComponentRepository(archive, documents=self._documents)
         if not create and not is_folder:
             raise FileMissingError(f"the CTF {spec.location} does not exist", hint="check the path")
         store = CTFStore(path, create=create, fail_point=self._fail_point)
-        return ComponentRepository(store)
+        return ComponentRepository(store, documents=self._documents)
 
     def _path(self, location: str) -> Path:
         text = location.removeprefix("file://")

@@ -16,6 +16,7 @@ from ocm_pkg.errors import (
 from ocm_pkg.fs.blob import BytesBlob, read_all
 from ocm_pkg.model.access import AccessSpec
 from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
+from ocm_pkg.model.jsontext import Limits
 from ocm_pkg.model.version import is_version, sort_versions, tag_of, version_of
 from ocm_pkg.store import mapping, media
 from ocm_pkg.store.artifact import read_artifact
@@ -39,10 +40,16 @@ _MANY = 100
 
 
 class ComponentRepository:
-    """Component versions in ``store``; ``creator`` is written into their manifests."""
+    """Component versions in ``store``; ``creator`` is written into their manifests.
 
-    def __init__(self, store: OCIStore, *, creator: str = CREATOR) -> None:
+    ``documents`` bounds the component descriptors that are read.
+    """
+
+    def __init__(
+        self, store: OCIStore, *, creator: str = CREATOR, documents: Limits | None = None
+    ) -> None:
         self.store = store
+        self._documents = documents or Limits()
         self._creator = creator
         self._stored: dict[tuple[str, str], StoredVersion] = {}
 
@@ -148,11 +155,14 @@ class ComponentRepository:
         stored = self._load(component, version)
         what = f"{component}:{version}"
         data, media_type = mapping.read_descriptor(
-            self._read(component, stored.descriptor, f"the descriptor of {what}"),
+            self._read(
+                component, stored.descriptor, f"the descriptor of {what}", self._documents.size
+            ),
             stored.descriptor.media_type,
             what,
         )
-        descriptor = ComponentDescriptor.parse(data, media_type, name=f"the descriptor of {what}")
+        name = f"the descriptor of {what}"
+        descriptor = ComponentDescriptor.parse(data, media_type, name=name, limits=self._documents)
         if (descriptor.name, descriptor.version) != (component, version):
             raise IntegrityError(
                 f"the descriptor of {what} is that of {descriptor.name}:{descriptor.version}",
@@ -189,13 +199,16 @@ class ComponentRepository:
             return f"it has {', '.join(versions[:5])}" + (", ..." if len(versions) > 5 else "")
         return "it has no version of that component: check its name and the repository"
 
-    def _read(self, component: str, document: OCIDescriptor, what: str) -> bytes:
-        if document.size > mapping.MAX_DOCUMENT:
+    def _read(
+        self, component: str, document: OCIDescriptor, what: str, limit: int = mapping.MAX_DOCUMENT
+    ) -> bytes:
+        if document.size > limit:
             raise InvalidDocumentError(
-                f"{what} has {document.size} bytes, more than the {mapping.MAX_DOCUMENT} allowed"
+                f"{what} has {document.size} bytes, more than the {limit} that are allowed",
+                hint="for a descriptor, --limit document-size=SIZE allows more",
             )
         blob = self.store.fetch(mapping.repository_of(component), document)
-        return read_all(blob, mapping.MAX_DOCUMENT, what)
+        return read_all(blob, limit, what)
 
     def versions(self, component: str) -> Sequence[str]:
         """Return the versions, newest first; tags that stand for no version are left out."""

@@ -143,7 +143,7 @@ class _Commands:
 def figures(programs: Path, folder: Path) -> list[Figure]:
     """``get cv`` of one at 10,000 versions against 10, and the exponents of four commands.
 
-    Listing reads every descriptor, so it grows as their number does: 1, and some for noise. The
+    Listing reads every descriptor, so it grows as their number does: 1, and 0.2 for noise. The
     others read or write the index whole, one JSON document of 220 bytes a version, and all but a
     few ms of that must vanish in the time of the command: twice the time at most for a thousand
     times the versions (exponent 0.1), and for ``add``, which also writes and syncs it, 2.8 times.
@@ -156,7 +156,7 @@ def figures(programs: Path, folder: Path) -> list[Figure]:
         ("get", commands.get, 0.1, 5),
         ("transfer", commands.transfer, 0.1, 5),
         ("add", commands.add, 0.15, 5),
-        ("list", commands.versions, 1.1, 1),
+        ("list", commands.versions, 1.2, 1),
     ):
         by_turns = [[command(count) for count in SIZES] for _ in range(rounds)]
         times = [statistics.median(each) for each in zip(*by_turns, strict=True)]

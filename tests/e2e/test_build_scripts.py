@@ -26,18 +26,18 @@ def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("script", ["build_host.py", "smoke.py"])
+@pytest.mark.parametrize("script", ["build_host.py", "freeze.py", "release.py", "smoke.py"])
 def test_a_script_explains_itself_and_stays_short(script):
     assert run(script, "--help").stdout.startswith("usage: ")
     text = (SCRIPTS / script).read_text()
     assert len(text.splitlines()) < 150
-    modules = {
-        name.name.partition(".")[0]
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Import)
-        for name in node.names
-    }
-    assert modules <= {*sys.stdlib_module_names, "environment"}
+    modules = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(str(node.module).partition(".")[0])
+    assert modules <= {*sys.stdlib_module_names, "environment", "build_host"}
 
 
 def program(folder: Path, text: str) -> Path:

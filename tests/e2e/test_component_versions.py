@@ -192,3 +192,24 @@ def test_mistakes_have_codes_and_leave_nothing(
     before = snapshot(shell.cwd)
     shell.run(*arguments, code=code)
     assert snapshot(shell.cwd) == before
+
+
+def test_the_other_schema_is_written_only_when_asked_for(shell: Shell) -> None:
+    arguments = ("add", "cv", "--set", "VERSION=1.0.0")
+    shell.run(*arguments, "-r", "two")
+    shell.run(*arguments, "-r", "three", "--schema", "v3alpha1")
+    name = "example.com/plugins/hello:1.0.0"
+
+    def stored(folder: str) -> str:
+        return "".join(path.read_text("latin-1") for path in (shell.cwd / folder).rglob("sha256.*"))
+
+    assert "ocm.software/v3alpha1" not in stored("two")
+    assert "ocm.software/v3alpha1" in stored("three")
+    hashed = [shell.run("hash", "cv", f"{folder}//{name}").stdout for folder in ("two", "three")]
+    assert hashed[0] == hashed[1]
+    shell.run("key", "new", "k", "--out", ".")
+    for reference in ("three//example.com/base:1.0.0", f"three//{name}"):
+        shell.run("sign", "cv", reference, "--key", "k.private.pem")
+    shell.run("verify", "cv", f"three//{name}", "--key", "k.public.pem")
+    shell.run("transfer", "cv", f"three//{name}", "copy", "--recursive")
+    shell.run("verify", "cv", f"copy//{name}", "--key", "k.public.pem")

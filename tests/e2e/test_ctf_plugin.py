@@ -73,7 +73,14 @@ def test_a_component_version_goes_in_and_comes_out(folder, command):
         assert stored.status == 200
         descriptor = {
             "meta": {"schemaVersion": "v2"},
-            "component": {**what, "provider": "example.com", "resources": [stored.json]},
+            "component": {
+                **what,
+                "provider": "example.com",
+                "repositoryContexts": [],
+                "resources": [stored.json],
+                "sources": [],
+                "componentReferences": [],
+            },
         }
         body = {"repository": spec, "descriptor": descriptor}
         added = connection.call("POST", "/component-version/upload", body)

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,12 @@ class Ran:
 
 
 class Command:
-    """Runs ``ocm-pkg`` in a folder; ``environ`` can be changed between runs."""
+    """Runs ``ocm-pkg``, or what ``program`` says; ``environ`` can be changed between runs."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(
+        self, home: Path, program: Sequence[str | Path] = (sys.executable, "-m", "ocm_pkg")
+    ) -> None:
+        self.program = program
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -37,7 +43,7 @@ class Command:
 
     def __call__(self, *arguments: object, cwd: Path, timeout: float = 60) -> Ran:
         done = subprocess.run(
-            [sys.executable, "-m", "ocm_pkg", *map(str, arguments)],
+            [*self.program, *map(str, arguments)],
             cwd=cwd,
             env=self.environ,
             capture_output=True,

@@ -67,6 +67,16 @@ def test_without_pyinstaller_it_is_a_missing_tool(tmp_path, job, monkeypatch):
     assert "ocm-pkg[build]" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("requirements", [None, "a.lock"])
+def test_a_python_that_is_too_old_is_refused(tmp_path, job, steps, monkeypatch, requirements):
+    old = {"python": "3.9.18", "pyinstaller": "6.22.3", "ocm_pkg": True}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: old)
+    with pytest.raises(ToolMissingError, match=r"python3 is Python 3\.9\.18, .* need 3\.11"):
+        made(tmp_path).for_job(replace(job, target=replace(job.target, requirements=requirements)))
+    assert not steps
+    assert not (tmp_path / "cache").exists()
+
+
 def test_requirements_become_an_environment_by_their_hashes(tmp_path, job, steps):
     found = made(tmp_path).for_job(job)
     assert found.program.startswith(str(tmp_path / "cache/build-environments"))

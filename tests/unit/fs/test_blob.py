@@ -9,6 +9,7 @@ import pytest
 from ocm_pkg.errors import (
     DigestMismatchError,
     FileMissingError,
+    InvalidDocumentError,
     LocalStorageError,
     UnsafeArchiveError,
     UsageError,
@@ -221,7 +222,7 @@ def test_copying_a_large_file_to_disk_syncs_early_and_changes_nothing(tmp_path):
 
 def test_a_document_has_a_limit():
     assert read_all(BytesBlob(b"12345"), 5, "the index") == b"12345"
-    with pytest.raises(DigestMismatchError, match="the index is longer than the 4 bytes"):
+    with pytest.raises(InvalidDocumentError, match="the index is longer than the 4 bytes"):
         read_all(BytesBlob(b"12345"), 4, "the index")
 
 

@@ -12,10 +12,12 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.model import yamltext
 from ocm_pkg.model.descriptor import (
+    MEDIA_TYPE_JSON,
     MEDIA_TYPE_YAML,
     ComponentDescriptor,
     Encoded,
 )
+from ocm_pkg.model.normalise import V1, V2, V3, V4ALPHA1, normalise
 from tests.fakes.descriptors import (
     ALL_VECTORS,
     OWN_VECTORS,
@@ -160,3 +162,34 @@ def test_malformed_descriptors_are_refused_and_odd_ones_read(name: str) -> None:
         with pytest.raises(InvalidDocumentError) as caught:
             ComponentDescriptor.parse(data, media_type, name=name)
         assert caught.value.message.isprintable()
+
+
+def test_a_descriptor_is_written_in_v3alpha1_only_when_asked_and_means_the_same() -> None:
+    value = {**V3ALPHA1, "signatures": [], "nestedDigests": []}
+    asked = parse(V3ALPHA1)
+    plain = asked.in_schema("v2")
+    assert b"apiVersion" not in plain.encode()
+    assert plain.in_schema("v2") == plain
+    again = plain.in_schema("v3alpha1")
+    assert again.encode() == asked.encode()
+    written = json.loads(again.encode())
+    assert written["metadata"]["provider"] == value["metadata"]["provider"]  # type: ignore[index]
+    read = ComponentDescriptor.parse(again.encode(), MEDIA_TYPE_JSON, name="cd")
+    assert read.to_json() == asked.to_json()
+    for algorithm in (V1, V2, V3, V4ALPHA1):
+        assert normalise(read, algorithm) == normalise(asked, algorithm)
+
+
+def test_an_unchanged_schema_keeps_the_exact_bytes() -> None:
+    data = yamltext.dump(V3ALPHA1).encode()
+    built = ComponentDescriptor.parse(data, MEDIA_TYPE_YAML, name="cd")
+    assert built.in_schema("v3alpha1").encoded == Encoded(data, MEDIA_TYPE_YAML)
+    assert built.in_schema("v2").encoded is None
+
+
+@pytest.mark.parametrize("text", ["{", '{"labels":[]}', "{}", "plain"])
+def test_a_provider_that_is_no_object_as_text_is_a_name(text: str) -> None:
+    made = parse(V3ALPHA1).in_schema("v2")
+    component = made.component.model_copy(update={"provider": text})
+    changed = made.model_copy(update={"component": component}).in_schema("v3alpha1")
+    assert json.loads(changed.encode())["metadata"]["provider"] == {"name": text}

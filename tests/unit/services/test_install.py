@@ -242,11 +242,10 @@ def test_a_sha512_digest_is_checked(world: World) -> None:
     assert world.link.resolve().parent.name == f"sha256-{digest_of(data).hex}"
 
 
-def test_an_endless_program_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_program_is_refused(world: World) -> None:
     world.offer("9.0.0", data=program("9.0.0", size=1000))
-    monkeypatch.setattr("ocm_pkg.services.install.MAX_PROGRAM", 500)
     with pytest.raises(UnsafeArchiveError, match="longer than the 500 bytes"):
-        world.install("9.0.0")
+        world.install("9.0.0", order={"max_size": 500})
     assert list(world.place.data.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from ocm_pkg.model.published import component_digest
 from ocm_pkg.model.reference import RepositorySpec
 from ocm_pkg.services.download import download
 from ocm_pkg.services.transfer import transfer
-from ocm_pkg.store.closure import closure
+from ocm_pkg.store.closure import ReferenceLimits, closure
 from ocm_pkg.store.copying import copy_artifact
 from ocm_pkg.store.memory import MemoryStore
 from ocm_pkg.store.provider import BuiltinProvider
@@ -144,7 +144,7 @@ def family(repository: ComponentRepository, links: dict[str, list[str]]) -> None
 
 
 def names(repository: ComponentRepository, start: str, **limits: int) -> list[str]:
-    found = closure(repository, f"example.com/{start}", "1.0.0", **limits)
+    found = closure(repository, f"example.com/{start}", "1.0.0", ReferenceLimits(**limits))
     return [one.name.rpartition("/")[2] for one in found]
 
 
@@ -198,7 +198,7 @@ def test_D13_depth_and_number_have_limits() -> None:
     with pytest.raises(InvalidDocumentError, match="deeper than 64"):
         names(repository, "a0")
     with pytest.raises(InvalidDocumentError, match="more than 20"):
-        names(repository, "a50", max_components=20)
+        names(repository, "a50", components=20)
     assert len(names(repository, "a50")) == 51
 
 

@@ -14,10 +14,10 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.fs.blob import BytesBlob
 from ocm_pkg.model.digest import digest_of
-from ocm_pkg.services import verify as module
 from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import FAILED, OK, SKIPPED, inspect, verify
 from ocm_pkg.signing.form import Request
+from ocm_pkg.store.closure import ReferenceLimits
 from tests.fakes.signing import NAME, NOW, VERSION, new_repository, signing_key, stored, trusting
 
 CHILD = "example.com/plugins/child"
@@ -323,13 +323,11 @@ def test_references_in_a_circle_end_with_a_refusal() -> None:
     assert isinstance(found.error, DigestMismatchError)
 
 
-def test_S17_too_many_component_versions_below_are_refused(monkeypatch) -> None:
+def test_S17_too_many_component_versions_below_are_refused() -> None:
     repository = new_repository()
     family(repository)
-    monkeypatch.setattr(module, "MAX_COMPONENT_VERSIONS", 3)
-    assert look(repository).result == OK
-    monkeypatch.setattr(module, "MAX_COMPONENT_VERSIONS", 2)
-    error = look(repository).error
+    assert look(repository, limits=ReferenceLimits(components=3)).result == OK
+    error = look(repository, limits=ReferenceLimits(components=2)).error
     assert isinstance(error, IntegrityError)
     assert "more than 2" in error.message
 
