@@ -113,6 +113,7 @@ class Inputs:
             exclude=tuple(spec.exclude_files),
             prefix=path.name if spec.preserve_dir else "",
             max_content=self.workplace.max_input_size,
+            follow=self.workplace.folder if spec.follow_symlinks else None,
         )
         return self._made(
             lambda out: write_tree(path, selection, out),

@@ -36,12 +36,14 @@ class TreeSelection:
     Patterns are matched against the whole path below the folder: ``*`` and ``?`` stop at ``/``,
     ``**`` doesn't, ``[...]`` is a set. A folder that is excluded is so with all below it. With
     ``include`` patterns only files and links that match one are packed, and the folders they need.
+    With ``follow`` links are replaced by what they lead to, which must be inside that folder.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     prefix: str = ""
     max_content: int = MAX_CONTENT
+    follow: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +142,19 @@ def _select(root: Path, selection: TreeSelection) -> list[_Member]:
     included = _matcher(selection.include)
     excluded = _matcher(selection.exclude)
     found: list[_Member] = []
-    pending = [(root, "")]
+    pending = [(root, "", (root.resolve(),))]
     while pending:
-        folder, prefix = pending.pop()
+        folder, prefix, above = pending.pop()
         for entry in _entries(folder):
             name = prefix + entry.name
             _refuse_name(entry)
             if excluded(name):
                 continue
-            info = entry.stat(follow_symlinks=False)
-            member = _Member(name, Path(entry.path), info)
+            member = _Member(name, Path(entry.path), entry.stat(follow_symlinks=False))
+            if selection.follow is not None and entry.is_symlink():
+                member = _followed(member, selection.follow, above)
             if member.is_folder:
-                pending.append((member.path, f"{name}/"))
+                pending.append((member.path, f"{name}/", (*above, member.path.resolve())))
                 found.append(member)
             elif not selection.include or included(name):
                 _refuse_special(member)
@@ -237,17 +240,32 @@ def _header(name: str, kind: bytes, mode: int, *, size: int = 0, target: str = "
     return header.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict")
 
 
-def _link_target(member: _Member, root: Path) -> str:
-    """Return where the link leads, if that is inside ``root`` by its text and in fact."""
+def _resolved(member: _Member) -> tuple[str, Path]:
+    """Return the text of a link and what it leads to."""
     try:
         target = os.readlink(member.path)  # noqa: PTH115 - the exact text, not a normalised path
-        real = member.path.resolve(strict=True)
+        return target, member.path.resolve(strict=True)
     except FileNotFoundError as error:
         raise _refused_link(member, "leads nowhere") from error
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno != errno.ELOOP:
             raise as_storage_error(error, f"reading the link {member.path}") from error
         raise _refused_link(member, "leads in a circle") from error
+
+
+def _followed(member: _Member, inside: Path, above: tuple[Path, ...]) -> _Member:
+    """Return what a link leads to, under the name of the link."""
+    _, real = _resolved(member)
+    if not real.is_relative_to(inside.resolve()):
+        raise _refused_link(member, "leads out of the working folder")
+    if real in above:
+        raise _refused_link(member, "leads in a circle")
+    return _Member(member.name, real, real.stat(follow_symlinks=False))
+
+
+def _link_target(member: _Member, root: Path) -> str:
+    """Return where the link leads, if that is inside ``root`` by its text and in fact."""
+    target, real = _resolved(member)
     by_text = os.path.normpath(PurePosixPath(member.name).parent / target)
     outside = target.startswith("/") or by_text == ".." or by_text.startswith("../")
     if outside or not real.is_relative_to(root.resolve()):

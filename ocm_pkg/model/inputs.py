@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -44,7 +44,8 @@ class FileInput(OwnDocument):
 class DirInput(OwnDocument):
     """Content from a folder, as a tar; ``path`` is relative to the constructor.
 
-    The patterns match paths relative to the folder. Symbolic links are never followed.
+    The patterns match paths relative to the folder. Symbolic links that stay in the folder are
+    kept; with ``follow_symlinks`` what they lead to, inside the working folder, stands for them.
     """
 
     type: str
@@ -55,7 +56,7 @@ class DirInput(OwnDocument):
     include_files: list[str] = Field(default_factory=list)
     exclude_files: list[str] = Field(default_factory=list)
     reproducible: bool = False
-    follow_symlinks: Literal[False] = False
+    follow_symlinks: bool = False
 
 
 class Utf8Input(OwnDocument):

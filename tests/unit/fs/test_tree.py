@@ -5,6 +5,7 @@ import os
 import socket
 import tarfile
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from ocm_pkg.fs.tree import TreeSelection, copy_stable, gzipped, write_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 FILES = {"b.txt": "bee\n", "a.txt": "ay\n", "sub/c.log": "sea\n", "sub/deep/d.txt": "dee\n"}
 
@@ -107,6 +107,44 @@ def test_links_inside_are_kept_as_they_are(tree: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed(tree))) as archive:
         member = archive.getmember("sub/up")
     assert (member.issym(), member.linkname) == (True, "../a.txt")
+
+
+def members(data: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return {member.name: member for member in archive.getmembers()}
+
+
+def followed(tree: Path) -> bytes:
+    out = io.BytesIO()
+    write_tree(tree, TreeSelection(follow=tree.parent), out)
+    return out.getvalue()
+
+
+def test_links_that_are_followed_give_what_they_lead_to(tree: Path) -> None:
+    (tree.parent / "beside").mkdir()
+    (tree.parent / "beside/c.txt").write_text("see")
+    (tree / "file").symlink_to("a.txt")
+    (tree / "folder").symlink_to("../beside")
+    found = members(followed(tree))
+    assert found["file"].isreg()
+    assert found["file"].size == (tree / "a.txt").stat().st_size
+    assert found["folder"].isdir()
+    assert found["folder/c.txt"].size == 3
+
+
+def test_A23_a_link_that_is_followed_may_not_leave_the_working_folder(tree: Path) -> None:
+    outside = tree.parent.parent / f"{tree.parent.name}-outside"
+    outside.mkdir()
+    (tree / "link").symlink_to(outside)
+    with pytest.raises(UsageError, match="leads out of the working folder"):
+        followed(tree)
+
+
+@pytest.mark.parametrize("target", [".", "..", "sub"])
+def test_A23_a_link_that_is_followed_may_not_lead_in_a_circle(tree: Path, target: str) -> None:
+    (tree / "sub/again").symlink_to(Path("..", target))
+    with pytest.raises(UsageError, match="leads in a circle"):
+        followed(tree)
 
 
 def link_outside(tree: Path) -> None:

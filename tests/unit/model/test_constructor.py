@@ -203,12 +203,6 @@ def test_content_in_the_constructor_has_exactly_one_form(members: str) -> None:
             7,
         ),
         ("  input: {type: file, path: ''}", "resources[0].input.path must not be empty", None, 7),
-        (
-            "  input: {type: dir, path: x, followSymlinks: true}",
-            "followSymlinks must be False",
-            None,
-            7,
-        ),
         ("  input: x", "resources[0].input must be a mapping", None, 7),
         ("  input: {path: x}", "resources[0].input.type is missing", None, 7),
         ("", "resources[0] has neither input nor access", "where the content comes from", 5),
