@@ -72,9 +72,13 @@ def main() -> None:
     parser.add_argument("--partial", action="store_true", help="release though targets are missing")
     options = parser.parse_args()
     options.public_key = options.public_key or public_half(options.key)
-    for key in (options.key, options.public_key):
+    hints = {
+        options.key: "make a pair with `ocm-pkg key new`",
+        options.public_key: "name it: --public-key FILE",
+    }
+    for key, hint in hints.items():
         if not key.is_file():
-            sys.exit(f"error: there is no key {key}\n  fix: make a pair with `ocm-pkg key new`")
+            sys.exit(f"error: there is no key {key}\n  fix: {hint}")
     with tempfile.TemporaryDirectory(prefix="release-") as name:
         print(release(options, Path(name)))
 

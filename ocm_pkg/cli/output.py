@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from ocm_pkg._typing import override
 from ocm_pkg.errors import escaped
 
 if TYPE_CHECKING:
@@ -136,24 +134,8 @@ class Output:
             lines += [f"  because: {escaped(cause)}" for cause in causes(error)]
         self._err.write("\n".join(lines) + "\n")
 
-    def log_to_stderr(self, level: str) -> None:
-        """Print log records of ``level`` and above, one line each, on standard error."""
-        handler = logging.StreamHandler(self._err)
-        handler.setFormatter(_OneLine("%(levelname)s %(name)s: %(message)s"))
-        root = logging.getLogger("ocm_pkg")
-        root.addHandler(handler)
-        root.setLevel(level.upper() if level != "warn" else "WARNING")
-
     def _paint(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_RESET}" if self._color else text
-
-
-class _OneLine(logging.Formatter):
-    """A record stays one line, whatever a plugin put into it."""
-
-    @override
-    def format(self, record: logging.LogRecord) -> str:
-        return escaped(super().format(record))
 
 
 def _json(value: object, indent: int | None = None) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ocm_pkg.cli.wiring import Context
-    from ocm_pkg.services.sign import Signed
+    from ocm_pkg.services.sign import Key, Signed
     from ocm_pkg.signing.configured import SigningDefaults
     from ocm_pkg.signing.form import Request
     from ocm_pkg.signing.gpgsign import GpgSigningKey
@@ -164,8 +164,20 @@ def key_export(context: Context, name: str) -> None:
 )
 @click.option(
     "--algorithm",
-    type=click.Choice(["RSASSA-PSS", "RSASSA-PKCS1-V1_5", "GPG"]),
+    type=click.Choice(["RSASSA-PSS", "RSASSA-PKCS1-V1_5", "GPG", "Sigstore"]),
     help="Default: what most tools verify.",
+)
+@click.option(
+    "--identity-token",
+    type=_FILE,
+    metavar="FILE",
+    help="Sign with Sigstore as the identity of this token. It becomes public in a log.",
+)
+@click.option(
+    "--sigstore-root",
+    type=_FILE,
+    metavar="FILE",
+    help="Client trust configuration of the Sigstore (default: the public one's).",
 )
 @click.option("--encoding", type=click.Choice(["plain", "pem"]), help="pem carries certificates.")
 @click.option("--chain", type=_FILE, metavar="FILE", help="Certificates, the signer's own first.")
@@ -191,12 +203,22 @@ def sign_cv(
     Missing digests are completed. The form is the one that both reference tools verify, if the
     descriptor allows it; the command says which one it took and why.
     """
+    from ocm_pkg.cli.sigstoreconfig import token_signing
     from ocm_pkg.services.sign import sign
 
-    configured = _configured(context, key, password_file, wanted)
+    others = {
+        "--key": key,
+        "--password-file": password_file,
+        "--encoding": encoding,
+        "--chain": chain,
+    }
+    configured = token_signing(context, wanted, others) or _configured(
+        context, key, password_file, wanted
+    )
     request = _request(context, encoding, chain, wanted, configured)
     loaded = configured.key or _private_key(context, key, password_file)
-    _warn(context, loaded)
+    for warning in loaded.warnings:
+        context.out.warn(warning)
     _spec, repository, descriptor = context.component_version(ref)
     signed = sign(
         repository=repository,
@@ -207,7 +229,7 @@ def sign_cv(
         force=force,
         dry_run=dry_run,
     )
-    _show_signed(context, signed, loaded.fingerprint, output, dry_run=dry_run)
+    _show_signed(context, signed, loaded, output, dry_run=dry_run)
 
 
 def _configured(
@@ -270,14 +292,10 @@ def _private_key(
     return load_signing_key(path, password) or load_private_key(path, password)
 
 
-def _warn(context: Context, key: SigningKey | GpgSigningKey) -> None:
-    for warning in key.warnings:
-        context.out.warn(warning)
+def _show_signed(context: Context, signed: Signed, key: Key, output: str, *, dry_run: bool) -> None:
+    from ocm_pkg.signing.sigstorebundle import maker_of
+    from ocm_pkg.signing.sigstoresign import SigstoreSigner
 
-
-def _show_signed(
-    context: Context, signed: Signed, fingerprint: str, output: str, *, dry_run: bool
-) -> None:
     form, signature = signed.form, signed.signature
     for what in signed.completed:
         context.out.step(f"completed the digest of {what}")
@@ -297,12 +315,17 @@ def _show_signed(
         "normalisation": form.normalisation,
         "hash": signature.digest.hash_algorithm,
         "digest": signature.digest.value,
-        "fingerprint": fingerprint,
+        "fingerprint": getattr(key, "fingerprint", None),
         "bothTools": form.both_tools,
         "notes": list(form.notes),
         "completed": list(signed.completed),
         "written": not dry_run,
     }
+    by = f"with key {value['fingerprint']}"
+    if isinstance(key, SigstoreSigner):
+        maker = maker_of(signature.signature.value, what="the new signature")
+        value |= {"fingerprint": maker.fingerprint, "signer": str(maker)}
+        by = f"by {maker}"
     verb = "would sign" if dry_run else "signed"
     text = f"{verb} {signed.descriptor.name}:{signed.descriptor.version} as {signature.name!r}"
-    context.out.data(value, output, text=f"{text} with key {fingerprint}")
+    context.out.data(value, output, text=f"{text} {by}")

@@ -1,4 +1,4 @@
-"""Whose Sigstore signatures are accepted: by options, or by the configuration's verifier."""
+"""Sigstore on the command line: whose signatures are accepted, and what one is made with."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.model.config_text import Node
+    from ocm_pkg.signing.configured import SigningDefaults
     from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, TrustRoot
     from ocm_pkg.signing.trust import TrustPolicy
 
 VERIFIER = "SigstoreVerificationConfiguration"
+_SIGSTORE = "Sigstore"
 _CONSUMER = "SigstoreVerifier/v1alpha1"
 _ROOT, _ROOT_FILE = "trustedRootJSON", "trustedRootJSONFile"
 _MAX_PATTERN = 1000
@@ -102,6 +104,41 @@ def configured(context: Context, name: str) -> TrustPolicy | None:
             f"add a consumer {_CONSUMER} with {_ROOT_FILE}",
         )
     return TrustPolicy(sigstore=SigstoreTrust(identity, issuer, root))
+
+
+def token_signing(
+    context: Context, wanted: dict[str, Any], others: Mapping[str, object]
+) -> SigningDefaults | None:
+    """Return what signs with the identity token that is given; None if it is not Sigstore's.
+
+    Takes the options for it out of ``wanted``; ``others`` are those that don't go with it.
+    """
+    token, root = wanted.pop("identity_token"), wanted.pop("sigstore_root")
+    algorithm = wanted["algorithm"]
+    if token is None:
+        if algorithm == _SIGSTORE:
+            raise UsageError(
+                "a Sigstore signature is made with an identity token, and none is given",
+                hint="save a token of your provider in a file: --identity-token FILE",
+            )
+        if root is not None:
+            raise UsageError("--sigstore-root is given without --identity-token")
+        return None
+    if algorithm not in {None, _SIGSTORE}:
+        raise UsageError(f"--identity-token is for Sigstore, and not for {algorithm}")
+    if unfit := next((name for name, value in others.items() if value is not None), None):
+        raise UsageError(f"{unfit} does not go with --identity-token", hint=f"leave out {unfit}")
+    if context.offline:
+        raise UsageError(
+            "signing with Sigstore needs its services, and --offline forbids connections",
+            hint="leave out --offline, or sign with a key",
+        )
+    from ocm_pkg.signing.configured import SigningDefaults
+    from ocm_pkg.signing.sigstorebundle import ALGORITHM
+    from ocm_pkg.signing.sigstoresign import load_signer
+
+    signer = load_signer(context.cwd / token, context.cwd / root if root else None)
+    return SigningDefaults(signer, ALGORITHM)
 
 
 def _expected(verifier: Node, member: str) -> Expected:

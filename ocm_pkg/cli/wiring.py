@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ocm_pkg.cli.output import Output
 from ocm_pkg.errors import ConfigError
-from ocm_pkg.model.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.descriptor import ComponentDescriptor
     from ocm_pkg.model.identity import Identity
     from ocm_pkg.model.jsontext import Limits
+    from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.plugin.caller import CredentialSource
     from ocm_pkg.plugin.manager import PluginManager
@@ -56,7 +56,9 @@ class Context:
             no_color=bool(os.environ.get("NO_COLOR")),
         )
         if settings.loglevel or settings.verbose:
-            out.log_to_stderr(settings.loglevel or "info")
+            from ocm_pkg.cli.logs import log_to
+
+            log_to(sys.stderr, settings.loglevel or "info")
         if settings.limit:
             from ocm_pkg.cli.limits import parse
 
@@ -77,6 +79,8 @@ class Context:
     @property
     def platform(self) -> Platform:
         """The platform of this machine."""
+        from ocm_pkg.model.platform import Platform
+
         if sys.platform == "win32":
             return Platform.of("windows", self.environ.get("PROCESSOR_ARCHITECTURE", "amd64"))
         machine = os.uname()

@@ -142,7 +142,7 @@ def _select(root: Path, selection: TreeSelection) -> list[_Member]:
     included = _matcher(selection.include)
     excluded = _matcher(selection.exclude)
     found: list[_Member] = []
-    pending = [(root, "", (root.resolve(),))]
+    pending: list[tuple[Path, str, tuple[Path, ...]]] = [(root, "", (root.resolve(),))]
     while pending:
         folder, prefix, above = pending.pop()
         for entry in _entries(folder):

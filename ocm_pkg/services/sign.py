@@ -17,7 +17,7 @@ from ocm_pkg.model.descriptor import MEDIA_TYPE_JSON, ComponentDescriptor, Signa
 from ocm_pkg.model.digest import algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import ALGORITHMS, V3, V4ALPHA1, normalise
-from ocm_pkg.signing import certificates, gpg, gpgsign
+from ocm_pkg.signing import certificates, gpg, gpgsign, sigstorebundle, sigstoresign
 from ocm_pkg.signing.form import choose, same_under_both
 from ocm_pkg.signing.handlers import make_value
 from ocm_pkg.store.closure import check_reference
@@ -26,12 +26,18 @@ from ocm_pkg.store.digester import digest_resource, digest_spec
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from typing import TypeAlias
 
     from ocm_pkg.model.descriptor import DigestSpec, Reference, Resource, SignatureSpec
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Repository
     from ocm_pkg.signing.form import Form, Request
     from ocm_pkg.signing.keys import SigningKey
+
+    Key: TypeAlias = "SigningKey | gpgsign.GpgSigningKey | sigstoresign.SigstoreSigner"
+
+
+_OF_OTHER_KEYS = frozenset({gpg.ALGORITHM, sigstorebundle.ALGORITHM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ def sign(
     *,
     repository: Repository,
     descriptor: ComponentDescriptor,
-    key: SigningKey | gpgsign.GpgSigningKey,
+    key: Key,
     now: datetime,
     request: Request,
     force: bool = False,
@@ -57,9 +63,15 @@ def sign(
     """Sign ``descriptor`` and commit it to ``repository``; with ``dry_run`` commit nothing.
 
     Raises ``AlreadyExistsError`` if there is a signature of that name, unless ``force``, and
-    ``UsageError`` if what is asked for can't be made with this key.
+    ``UsageError`` if what is asked for can't be made with this key; what Sigstore signs is public
+    at once, so it has no ``dry_run``.
     """
     request = _fitting(request, key)
+    if dry_run and isinstance(key, sigstoresign.SigstoreSigner):
+        raise UsageError(
+            "a Sigstore signature is public as soon as it is made, so there is no dry run",
+            hint="leave out --dry-run, or look at the digest with: ocm-pkg hash cv",
+        )
     name, chain = request.name, request.chain
     if descriptor.signature(name) is not None and not force:
         raise AlreadyExistsError(
@@ -90,31 +102,40 @@ def sign(
     return Signed(signed, signature, form, completed)
 
 
-def _fitting(request: Request, key: SigningKey | gpgsign.GpgSigningKey) -> Request:
-    """Return the request with the algorithm that an OpenPGP key has; refuse what doesn't fit."""
-    is_openpgp = isinstance(key, gpgsign.GpgSigningKey)
-    if is_openpgp and request.algorithm is None:
-        request = replace(request, algorithm=gpg.ALGORITHM)
-    if is_openpgp is not (request.algorithm == gpg.ALGORITHM):
-        sort = "an OpenPGP" if is_openpgp else "an RSA"
+def _fitting(request: Request, key: Key) -> Request:
+    """Return the request with the one algorithm that a key may have; refuse what doesn't fit."""
+    sort, own = "an RSA key", None
+    if isinstance(key, gpgsign.GpgSigningKey):
+        sort, own = "an OpenPGP key", gpg.ALGORITHM
+    elif isinstance(key, sigstoresign.SigstoreSigner):
+        sort, own = "an identity token", sigstorebundle.ALGORITHM
+    if own and request.algorithm is None:
+        request = replace(request, algorithm=own)
+    wanted = request.algorithm if request.algorithm in _OF_OTHER_KEYS else None
+    if wanted != own:
         raise UsageError(
-            f"{request.algorithm} signatures are not made with {sort} key",
+            f"{request.algorithm} signatures are not made with {sort}",
             hint="leave out --algorithm, or give a key for it",
         )
-    if is_openpgp and request.chain:
-        raise UsageError("an OpenPGP signature carries no certificates", hint="leave out --chain")
+    if own and request.chain:
+        form = "an OpenPGP" if own == gpg.ALGORITHM else "a Sigstore"
+        raise UsageError(
+            f"{form} signature carries no certificates of --chain", hint="leave out --chain"
+        )
     return request
 
 
 def _value(
     digest: Digest,
-    key: SigningKey | gpgsign.GpgSigningKey,
+    key: Key,
     form: Form,
     request: Request,
     now: datetime,
 ) -> SignatureSpec:
     if isinstance(key, gpgsign.GpgSigningKey):
         return gpgsign.make_value(digest, key, now)
+    if isinstance(key, sigstoresign.SigstoreSigner):
+        return sigstoresign.make_value(digest, key, now)
     return make_value(digest, key, form.algorithm, request.chain)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.descriptor import ComponentDescriptor
     from ocm_pkg.signing.gpgsign import GpgSigningKey
     from ocm_pkg.signing.keys import SigningKey
+    from ocm_pkg.signing.sigstoresign import SigstoreSigner
     from ocm_pkg.signing.trust import Signer
 
 Lookup: TypeAlias = "Callable[[str, str], TrustPolicy | None]"
@@ -79,7 +80,7 @@ class SigningDefaults:
     ``certificates`` are those of the key; with ``as_pem`` the signature carries them.
     """
 
-    key: SigningKey | GpgSigningKey | None = None
+    key: SigningKey | GpgSigningKey | SigstoreSigner | None = None
     algorithm: str | None = None
     certificates: tuple[Certificate, ...] = ()
     as_pem: bool = False

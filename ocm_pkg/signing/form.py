@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocm_pkg.model.normalise import V3, V4ALPHA1, normalise
-from ocm_pkg.signing import certificates, gpg
+from ocm_pkg.signing import certificates, gpg, sigstorebundle
 from ocm_pkg.signing.rsa import PKCS1, PSS
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ def _of_request(request: Request) -> Iterator[str]:
         yield f"{request.normalisation} is known to one of them only"
     if request.algorithm == gpg.ALGORITHM:
         yield "v1 does not know OpenPGP signatures"
+    if request.algorithm == sigstorebundle.ALGORITHM:
+        yield "v1 has another form of Sigstore signatures"
     if request.algorithm == PSS and not request.chain:
         yield "v1 verifies RSASSA-PSS with certificates only"
     if request.chain and certificates.common_name(request.chain[0]) != request.name:

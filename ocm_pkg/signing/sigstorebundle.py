@@ -16,6 +16,7 @@ import logging
 import re
 import tempfile
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -58,6 +59,7 @@ INSTALL = "pip install 'ocm-pkg[sigstore]'"
 _CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig."
 _PUBLIC_INSTANCE = "https://tuf-repo-cdn.sigstore.dev"
 _MAX_NAME = 2048
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _ISSUER_V1, _ISSUER_V2 = "1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"
 _USER_NAME = "1.3.6.1.4.1.57264.1.7"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -187,7 +189,7 @@ class _Checked:
     def maker(self, now: datetime) -> SigstoreMaker:
         leaf = self._bundle.signing_certificate
         self._run_library()
-        if leaf.not_valid_before_utc > now:
+        if leaf.not_valid_before_utc > now + _CLOCKS_DIFFER:
             raise SignatureError(
                 f"{self._what} was made at {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC, and "
                 f"now it is {now:%Y-%m-%d %H:%M} UTC",
@@ -270,7 +272,7 @@ def _bundle(data: bytes, what: str) -> Bundle:
 def _trusted_root(root: TrustRoot | None) -> TrustedRoot:
     from sigstore.models import TrustedRoot
 
-    root = root or _public_root()
+    root = root or TrustRoot(shipped("trusted_root.json"), "the public Sigstore")
     with tempfile.NamedTemporaryFile(prefix="ocm-pkg-root.", suffix=".json") as file:
         file.write(root.data)
         file.flush()
@@ -284,19 +286,18 @@ def _trusted_root(root: TrustRoot | None) -> TrustedRoot:
     return found
 
 
-def _public_root() -> TrustRoot:
-    """Return the root of the public instance as the library was published with it."""
+def shipped(name: str) -> bytes:
+    """Return a file about the public instance, as the library was published with it."""
     from importlib.resources import files
 
     folder = files("sigstore._store").joinpath(quote(_PUBLIC_INSTANCE, safe=""))
     try:
-        data = folder.joinpath("trusted_root.json").read_bytes()
+        return folder.joinpath(name).read_bytes()
     except OSError as error:
         raise UsageError(
-            "this version of the package sigstore brings no trusted root",
-            hint="give the instance's trusted root with --sigstore-root FILE",
+            f"this version of the package sigstore brings no {name}",
+            hint="give the instance's own with --sigstore-root FILE",
         ) from error
-    return TrustRoot(data, "the trusted root of the public Sigstore")
 
 
 def _maker(certificate: Certificate, what: str) -> SigstoreMaker:

@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_demo_goes_from_source_to_a_running_plugin_and_leaves_nothing_running(tmp_path):
     out = tmp_path / "out"
     done = subprocess.run(

@@ -19,8 +19,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, read_root
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ocm_pkg.signing.sigstorebundle import TrustRoot
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 IDENTITY = "release@example.com"
@@ -275,6 +279,22 @@ def hashedrekord(artifact: bytes, signature: bytes, certificate: x509.Certificat
             },
         }
     )
+
+
+def root_of(instance: SigstoreInstance) -> TrustRoot:
+    """Return the trusted root of an instance, as it is read from a file."""
+    return read_root(json.dumps(instance.trusted_root()).encode(), name="root.json")
+
+
+def trusting(instance: SigstoreInstance, **members: Any) -> SigstoreTrust:
+    """Return trust in the usual identity and issuer of an instance."""
+    said = {"identity": Expected(IDENTITY), "issuer": Expected(ISSUER), "root": root_of(instance)}
+    return SigstoreTrust(**{**said, **members})
+
+
+def encoded(bundle: object) -> str:
+    """Return the value of a signature: a bundle in base64, or the text as it is."""
+    return bundle if isinstance(bundle, str) else b64(json.dumps(bundle).encode())
 
 
 def canonical(value: object) -> bytes:

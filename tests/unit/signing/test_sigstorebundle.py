@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import re
 import socket
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,28 +15,28 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ocm_pkg.errors import InvalidDocumentError, OcmPkgError, SignatureError, UntrustedError
-from ocm_pkg.model.descriptor import ComponentDescriptor
+from ocm_pkg.errors import OcmPkgError, SignatureError, UntrustedError
 from ocm_pkg.model.digest import digest_of
-from ocm_pkg.model.normalise import V4ALPHA1, normalise
 from ocm_pkg.signing import sigstorebundle
-from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, read_root
-from ocm_pkg.signing.trust import TrustPolicy
-from tests.fakes.signing import NOW, new_repository, stored
+from ocm_pkg.signing.sigstorebundle import Expected
+from tests.fakes.signing import NOW
 from tests.fakes.sigstore_instance import (
     IDENTITY,
     ISSUER,
-    MEDIA_TYPE,
     SIGNED,
     SigstoreInstance,
     Wish,
     b64,
     bundle_of,
+    encoded,
     hashedrekord,
+    root_of,
+    trusting,
 )
 
 if TYPE_CHECKING:
     from ocm_pkg.model.digest import Digest
+    from ocm_pkg.signing.sigstorebundle import SigstoreTrust
 
 INSTANCE, STRANGER = SigstoreInstance(), SigstoreInstance()
 DIGEST = digest_of(b"normalised")
@@ -47,17 +45,8 @@ WORKFLOW = "https://git.example.com/acme/plugins/.ci/release.yaml@refs/tags/v1"
 USER_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.7")
 
 
-def root(instance: SigstoreInstance = INSTANCE) -> sigstorebundle.TrustRoot:
-    return read_root(json.dumps(instance.trusted_root()).encode(), name="root.json")
-
-
-def trust(**members) -> SigstoreTrust:
-    said = {"identity": Expected(IDENTITY), "issuer": Expected(ISSUER), "root": root()}
-    return SigstoreTrust(**(said | members))
-
-
-def encoded(bundle: object) -> str:
-    return bundle if isinstance(bundle, str) else b64(json.dumps(bundle).encode())
+def trust(**members: object) -> SigstoreTrust:
+    return trusting(INSTANCE, **members)
 
 
 def check(bundle: object, trusted=None, digest: Digest = DIGEST, now=NOW):
@@ -182,7 +171,7 @@ def test_another_artifact_is_refused_with_and_without_its_digest_in_the_bundle()
 
 
 def test_another_instances_certificate_is_refused() -> None:
-    refused(GOOD, "does not vouch for", UntrustedError, trusted=trust(root=root(STRANGER)))
+    refused(GOOD, "does not vouch for", UntrustedError, trusted=trust(root=root_of(STRANGER)))
     refused(STRANGER.bundle(DIGEST.raw), "does not vouch for", UntrustedError)
 
 
@@ -321,88 +310,6 @@ def test_values_of_other_kinds_anywhere_give_no_pass_and_no_crash() -> None:
             except (SignatureError, UntrustedError):
                 continue
             assert path in harmless, (path, value)
-
-
-def test_a_missing_library_is_said_and_refused(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "sigstore", None)
-    with pytest.raises(UntrustedError, match="not installed") as caught:
-        check(GOOD)
-    assert caught.value.hint == "pip install 'ocm-pkg[sigstore]'"
-
-
-def test_a_root_is_read_from_both_documents(tmp_path) -> None:
-    file = tmp_path / "config.json"
-    file.write_text(json.dumps(INSTANCE.client_config()))
-    assert check(GOOD, trust(root=sigstorebundle.load_root(file)))
-    for text in (b"", b"{}", b"[]", b"nothing", b'{"mediaType":"x"}'):
-        file.write_bytes(text)
-        with pytest.raises(InvalidDocumentError, match=r"config\.json"):
-            sigstorebundle.load_root(file)
-    config = INSTANCE.client_config() | {"trustedRoot": None}
-    with pytest.raises(InvalidDocumentError, match="no trustedRoot"):
-        read_root(json.dumps(config).encode(), name="x")
-
-
-@pytest.mark.parametrize(
-    "members",
-    [{"mediaType": "other"}, {"certificateAuthorities": []}, {"certificateAuthorities": [1]}],
-)
-def test_a_root_that_is_none_is_said(members) -> None:
-    data = json.dumps(INSTANCE.trusted_root() | members).encode()
-    with pytest.raises(InvalidDocumentError, match=r"root\.json is no trusted root"):
-        check(GOOD, trust(root=read_root(data, name="root.json")))
-    without_logs = json.dumps(INSTANCE.trusted_root() | {"tlogs": []}).encode()
-    refused(GOOD, "no transparency log", trusted=trust(root=read_root(without_logs, name="r")))
-
-
-def signed(instance: SigstoreInstance = INSTANCE, **members) -> ComponentDescriptor:
-    descriptor = stored(new_repository())
-    digest = digest_of(normalise(descriptor, V4ALPHA1))
-    entry = {
-        "name": "default",
-        "digest": {
-            "hashAlgorithm": "SHA-256",
-            "normalisationAlgorithm": V4ALPHA1,
-            "value": digest.hex,
-        },
-        "signature": {
-            "algorithm": "Sigstore/v1alpha1",
-            "mediaType": MEDIA_TYPE,
-            "value": encoded(instance.bundle(digest.raw)),
-            "issuer": ISSUER,
-        }
-        | members,
-    }
-    value = descriptor.to_json() | {"signatures": [entry]}
-    return ComponentDescriptor.from_json(value, name="test")
-
-
-def test_the_policy_accepts_a_descriptor_and_says_by_whom() -> None:
-    policy = TrustPolicy(sigstore=trust())
-    [signer] = policy.check(signed(), now=NOW)
-    assert (signer.algorithm, signer.name) == ("Sigstore/v1alpha1", "default")
-    assert signer.trusted_as == f"{IDENTITY} (according to {ISSUER})"
-    assert policy.check(signed(issuer=""), now=NOW)
-    for members, says in (
-        ({"issuer": "https://evil.example.com"}, "says issuer"),
-        ({"mediaType": "application/x-pem-file"}, "media type"),
-        ({"algorithm": "sigstore"}, r"older tool \(v1\)"),
-        ({"algorithm": "Sigstore/v1"}, "not supported"),
-    ):
-        with pytest.raises(SignatureError, match=says):
-            policy.check(signed(**members), now=NOW)
-
-
-def test_the_policy_refuses_it_where_only_keys_are_trusted_or_sigstore_is_not_allowed() -> None:
-    with pytest.raises(UntrustedError, match="no identity is trusted"):
-        TrustPolicy().check(signed(), now=NOW)
-    only_rsa = TrustPolicy(algorithms=frozenset({"RSASSA-PSS"}), sigstore=trust())
-    with pytest.raises(UntrustedError, match="not accepted"):
-        only_rsa.check(signed(), now=NOW)
-
-
-def test_the_maker_of_a_bundle_can_be_told_unverified() -> None:
-    assert sigstorebundle.maker_of(encoded(GOOD), what="it") == check(GOOD)
 
 
 def test_a_leaf_signed_by_a_stranger_with_the_authoritys_name_is_refused() -> None:
