@@ -42,8 +42,8 @@ def signing_defaults(
         if settings.signer is None or settings.signer.partition("/")[0] != _GPG_SIGNING:
             raise UsageError(
                 f"signature {name!r} is configured for {settings.signer}, which can't be made here",
-                hint="sign with --algorithm RSASSA-PSS, or change the signing configuration; a Sigstore "
-                "signature is made with --identity-token FILE",
+                hint="sign with --algorithm RSASSA-PSS, or change the signing configuration; a "
+                "Sigstore signature is made with --identity-token FILE",
             )
         algorithm = GPG_ALGORITHM
     algorithm = algorithm or (settings.algorithm if settings else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -11,6 +12,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from ocm_pkg.model.project import parse_project
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).parent / "ocm-pkg"
@@ -136,3 +139,29 @@ def test_what_is_written_for_operators_works(hello, tmp_path):
     removes = [line for line in lines if "plugin remove" in line]
     for line in [line for line in lines if line not in removes] + removes:
         shell.run(line.replace("hello:1.2.0", "hello"))
+
+
+def block(document: str, start: str) -> str:
+    """Return the indented block of a document that begins with ``start``."""
+    text = (PROJECT / document).read_text(encoding="utf-8")
+    lines = text[text.index(f"    {start}") :].split("\n")
+    inside = itertools.takewhile(lambda line: not line or line.startswith("    "), lines)
+    return "\n".join(line[4:] for line in inside)
+
+
+def test_the_plugin_that_the_document_shows_answers(tmp_path):
+    program = tmp_path / "plugin.py"
+    program.write_text(block("docs/authors.md", "from ocm_pkg.sdk import"))
+    done = subprocess.run(
+        [sys.executable, str(program), "capabilities"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert "HelloRepository/v1" in done.stdout
+
+
+def test_the_project_file_that_the_document_shows_is_read():
+    text = block("docs/authors.md", "formatVersion: 1")
+    assert len(parse_project(text, name="docs/authors.md").targets) == 3

@@ -77,26 +77,26 @@ def test_content_on_its_way_is_in_the_configured_folder(tmp_path) -> None:
 
 
 def test_the_search_has_the_reference_s_order() -> None:
-    home, cwd, program = Path("/home/u"), Path("/work"), Path("/opt/bin/ocm-pkg")
+    home, cwd, program = Path("/home/u"), Path("/folder"), Path("/opt/bin/ocm-pkg")
     environ = {"OCM_CONFIG": "named", "XDG_CONFIG_HOME": "/xdg"}
     found = configfiles.candidates(environ, home=home, cwd=cwd, executable=program)
     assert [str(path) for path in found] == [
-        "/work/named",
+        "/folder/named",
         "/xdg/ocm/config",
         "/xdg/.ocmconfig",
         "/home/u/.config/ocm/config",
         "/home/u/.config/.ocmconfig",
         "/home/u/.ocm/config",
         "/home/u/.ocmconfig",
-        "/work/.ocm/config",
-        "/work/.ocmconfig",
+        "/folder/.ocm/config",
+        "/folder/.ocmconfig",
         "/opt/bin/.ocm/config",
         "/opt/bin/.ocmconfig",
     ]
     bare = configfiles.candidates(
         {"XDG_CONFIG_HOME": "relative"}, home=None, cwd=cwd, executable=None
     )
-    assert [str(path) for path in bare] == ["/work/.ocm/config", "/work/.ocmconfig"]
+    assert [str(path) for path in bare] == ["/folder/.ocm/config", "/folder/.ocmconfig"]
 
 
 def test_one_file_in_two_places_counts_once_where_it_wins(tmp_path) -> None:

@@ -180,9 +180,9 @@ def test_R39_a_helper_that_is_not_installed_is_named(world) -> None:
 
 
 def test_paths_of_a_configuration_are_relative_to_the_working_folder_or_home() -> None:
-    folder, home = Path("/work"), Path("/home/u")
-    assert resolve("a/b", folder, home) == Path("/work/a/b")
+    folder, home = Path("/folder"), Path("/home/u")
+    assert resolve("a/b", folder, home) == Path("/folder/a/b")
     assert resolve("/a", folder, home) == Path("/a")
     assert resolve("~/a", folder, home) == Path("/home/u/a")
     assert resolve("~", folder, home) == home
-    assert resolve("~/a", folder, None) == Path("/work/~/a")
+    assert resolve("~/a", folder, None) == Path("/folder/~/a")
