@@ -13,10 +13,10 @@ from ocm_pkg.errors import (
     UnreachableContentError,
     UsageError,
 )
-from ocm_pkg.model.descriptor import MEDIA_TYPE_JSON, ComponentDescriptor, Signature
+from ocm_pkg.model.descriptor import Signature
 from ocm_pkg.model.digest import algorithm_of, digest_of
 from ocm_pkg.model.identity import show
-from ocm_pkg.model.normalise import ALGORITHMS, V3, V4ALPHA1, normalise
+from ocm_pkg.model.normalise import V3, V4ALPHA1, normalise
 from ocm_pkg.signing import certificates, gpg, gpgsign, sigstorebundle, sigstoresign
 from ocm_pkg.signing.form import choose, same_under_both
 from ocm_pkg.signing.handlers import make_value
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeAlias
 
-    from ocm_pkg.model.descriptor import DigestSpec, Reference, Resource, SignatureSpec
+    from ocm_pkg.model.descriptor import (
+        ComponentDescriptor,
+        DigestSpec,
+        Reference,
+        Resource,
+        SignatureSpec,
+    )
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Repository
     from ocm_pkg.signing.form import Form, Request
@@ -96,7 +102,6 @@ def sign(
         signature=_value(digest, key, form, request, now),
     )
     signed = complete.with_signature(signature, replace=True)
-    _check_what_is_stored(signed)
     if not dry_run:
         repository.add(signed, replace=True)
     return Signed(signed, signature, form, completed)
@@ -137,23 +142,6 @@ def _value(
     if isinstance(key, sigstoresign.SigstoreSigner):
         return sigstoresign.make_value(digest, key, now)
     return make_value(digest, key, form.algorithm, request.chain)
-
-
-def _check_what_is_stored(signed: ComponentDescriptor) -> None:
-    """Refuse if what will be read back is not what its signatures cover.
-
-    A descriptor of another schema is stored in schema v2, which has another form under
-    ``jsonNormalisation/v1``.
-    """
-    name = f"the signed descriptor of {signed.name}:{signed.version}"
-    stored = ComponentDescriptor.parse(signed.encode(), MEDIA_TYPE_JSON, name=name)
-    for signature in signed.signatures:
-        algorithm = signature.digest.normalisation_algorithm
-        if algorithm in ALGORITHMS and normalise(stored, algorithm) != normalise(signed, algorithm):
-            raise ConflictError(
-                f"storing {name} would break its signature {signature.name!r} over {algorithm}",
-                hint="sign with --normalisation jsonNormalisation/v3",
-            )
 
 
 def _would_break(

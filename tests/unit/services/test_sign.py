@@ -250,7 +250,7 @@ def test_a_signature_is_not_replaced_unless_forced() -> None:
     assert check(repository, trust=trusting(1)).result == "ok"
 
 
-def test_a_signature_that_would_not_survive_storing_is_refused() -> None:
+def test_a_descriptor_of_the_other_schema_is_signed_in_place_in_its_own() -> None:
     repository = new_repository()
     document = {
         "apiVersion": "ocm.software/v3alpha1",
@@ -259,9 +259,11 @@ def test_a_signature_that_would_not_survive_storing_is_refused() -> None:
         "spec": {"resources": [], "sources": [], "references": []},
     }
     descriptor = ComponentDescriptor.from_json(document, name="test")
-    with pytest.raises(ConflictError, match="would break its signature 'default'"):
-        sign_it(repository, descriptor, normalisation="jsonNormalisation/v1")
-    sign_it(repository, descriptor)
+    for name, normalisation in (("old", "jsonNormalisation/v1"), ("default", None)):
+        sign_it(repository, descriptor, name=name, normalisation=normalisation)
+        descriptor = repository.get(NAME, VERSION)
+    assert descriptor.api_version == "ocm.software/v3alpha1"
+    assert [signature.name for signature in descriptor.signatures] == ["old", "default"]
     assert check(repository).result == "ok"
 
 
