@@ -171,7 +171,7 @@ def key_export(context: Context, name: str) -> None:
     "--identity-token",
     type=_FILE,
     metavar="FILE",
-    help="Sign with Sigstore as the identity of this token. It becomes public in a log.",
+    help="Sign with Sigstore; the identity of this token becomes public in a log.",
 )
 @click.option(
     "--sigstore-root",

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.model.config_text import Node
     from ocm_pkg.signing.configured import SigningDefaults
-    from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, TrustRoot
+    from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust
+    from ocm_pkg.signing.sigstoreroot import TrustRoot
     from ocm_pkg.signing.trust import TrustPolicy
 
 VERIFIER = "SigstoreVerificationConfiguration"
@@ -73,7 +74,8 @@ def sigstore_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def named(options: SigstoreOptions, folder: Path) -> SigstoreTrust:
     """Return whom the options trust, or raise ``UsageError`` if they say too little."""
-    from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, load_root
+    from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust
+    from ocm_pkg.signing.sigstoreroot import load_root
 
     if not options.identity or not options.issuer:
         missing = "--sigstore-issuer" if options.identity else "--sigstore-identity"
@@ -160,7 +162,7 @@ def _expected(verifier: Node, member: str) -> Expected:
 
 
 def _root(context: Context, name: str) -> TrustRoot | None:
-    from ocm_pkg.signing.sigstorebundle import load_root, read_root
+    from ocm_pkg.signing.sigstoreroot import load_root, read_root
 
     found = context.credentials.find({"type": _CONSUMER, "signature": name})
     if found is None:

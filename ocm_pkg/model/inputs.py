@@ -91,7 +91,7 @@ class Utf8Input(OwnDocument):
         return _MEDIA_TYPES[self.form]
 
     def data(self) -> bytes:
-        """Return the content, in UTF-8; keys of JSON are sorted."""
+        """Return the content, in UTF-8; keys of JSON and YAML are sorted, as the references do."""
         match self.form:
             case "text":
                 text = self.text or ""
@@ -102,7 +102,7 @@ class Utf8Input(OwnDocument):
             case "formattedJson":
                 text = json.dumps(self.formatted_json, sort_keys=True, indent=2, ensure_ascii=False)
             case _:
-                text = yamltext.dump(self.yaml_value)
+                text = yamltext.dump(json.loads(json.dumps(self.yaml_value, sort_keys=True)))
         return text.encode()
 
 

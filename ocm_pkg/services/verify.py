@@ -20,14 +20,21 @@ from ocm_pkg.errors import (
     UnreachableContentError,
 )
 from ocm_pkg.fs.blob import copy_blob
-from ocm_pkg.model.digest import Digest, algorithm_of, digest_of, new_hasher
+from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import normalise
+from ocm_pkg.store.artifactset import manifest_of
 from ocm_pkg.store.closure import ReferenceLimits
-from ocm_pkg.store.digester import GENERIC_BLOB, OCI_ARTIFACT, ArtifactRepository, is_excluded
+from ocm_pkg.store.digester import (
+    GENERIC_BLOB,
+    OCI_ARTIFACT,
+    ArtifactRepository,
+    Hashed,
+    is_excluded,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from concurrent.futures import Executor
     from datetime import datetime
     from typing import BinaryIO
@@ -253,7 +260,9 @@ class _Content:
                 if resource.access.is_local_blob:
                     reference = resource.access.local_reference
                     new = _BlobCheck(self._repository, descriptor, resource, reference)
-                    by_blob.setdefault(reference, new).expected.append((label, said))
+                    is_artifact = _is_artifact_digest(resource)
+                    expected = by_blob.setdefault(reference, new).expected
+                    expected.append((label, said, is_artifact))
                 elif not resource.access.is_none:
                     why = f"its content is outside ({resource.access.type})"
                     done.append(self._unreachable(label, why))
@@ -311,6 +320,10 @@ def _stated_digest(resource: Resource, label: str) -> Digest | None:
     return _digest(spec, label)
 
 
+def _is_artifact_digest(resource: Resource) -> bool:
+    return resource.digest is not None and resource.digest.normalisation_algorithm == OCI_ARTIFACT
+
+
 @dataclass(frozen=True, slots=True)
 class _BlobCheck:
     """One blob to read, and the resources that say what it must be."""
@@ -319,27 +332,35 @@ class _BlobCheck:
     descriptor: ComponentDescriptor
     resource: Resource
     reference: Digest
-    expected: list[tuple[str, Digest | None]] = field(default_factory=list)
+    expected: list[tuple[str, Digest | None, bool]] = field(default_factory=list)
 
     def run(self) -> list[Check]:
         """Read the blob once; return a check per resource."""
         try:
-            found, size = self._read()
+            found, artifact, size = self._read()
         except OcmPkgError as error:
-            return [_failed(label, _with_label(error, label)) for label, _ in self.expected]
-        return [self._compare(label, said, found, size) for label, said in self.expected]
+            return [_failed(label, _with_label(error, label)) for label, *_ in self.expected]
+        return [
+            self._compare(label, said, found, artifact if is_artifact else found, size)
+            for label, said, is_artifact in self.expected
+        ]
 
-    def _read(self) -> tuple[dict[str, Digest], int]:
+    def _read(self) -> tuple[dict[str, Digest], dict[str, Digest], int]:
+        """Return the digests of the content, those of the OCI artifact that it is, and its size."""
         blob = self.repository.blob(self.descriptor, self.resource)
-        wanted = {said.algorithm for _, said in self.expected if said is not None}
+        wanted = {said.algorithm for _, said, _ in self.expected if said is not None}
         wanted |= {self.reference.algorithm}
-        hashed = _Hashed(wanted - {blob.digest.algorithm if blob.digest else "sha256"})
+        hashed = Hashed(wanted - {blob.digest.algorithm if blob.digest else "sha256"})
         verified, size = copy_blob(blob, cast("BinaryIO", hashed))
         manifest = self._manifest()
         if manifest is not None:
             # Reading it to the end compared every part with the manifest that names it.
-            return {manifest.algorithm: manifest}, size
-        return {verified.algorithm: verified, **hashed.digests()}, size
+            return (found := {manifest.algorithm: manifest}), found, size
+        found = {verified.algorithm: verified, **hashed.digests()}
+        if not any(is_artifact for *_, is_artifact in self.expected):
+            return found, {}, size
+        inside = manifest_of(blob, self.resource.name)
+        return found, {inside.algorithm: inside}, size
 
     def _manifest(self) -> Digest | None:
         """Return the digest of an OCI artifact's manifest; None for any other content."""
@@ -348,9 +369,17 @@ class _BlobCheck:
         return self.repository.artifact(self.descriptor, self.resource)
 
     def _compare(
-        self, label: str, said: Digest | None, found: Mapping[str, Digest], size: int
+        self,
+        label: str,
+        said: Digest | None,
+        stored: Mapping[str, Digest],
+        signed: Mapping[str, Digest],
+        size: int,
     ) -> Check:
-        for promised, by in ((self.reference, "stored"), (said, "signed")):
+        for promised, by, found in (
+            (self.reference, "stored", stored),
+            (said, "signed", signed),
+        ):
             if promised is not None and found.get(promised.algorithm) != promised:
                 actual = " ".join(map(str, found.values()))
                 error = DigestMismatchError(
@@ -367,18 +396,3 @@ def _with_label(error: OcmPkgError, label: str) -> OcmPkgError:
     named = type(error)(f"{label}: {error.message}", hint=error.hint, at=error.at)
     named.__cause__ = error
     return named
-
-
-class _Hashed:
-    """A place to write to that keeps digests alone."""
-
-    def __init__(self, algorithms: Iterable[str]) -> None:
-        self._hashers = {name: new_hasher(name) for name in algorithms}
-
-    def write(self, data: memoryview) -> int:
-        for hasher in self._hashers.values():
-            hasher.update(data)
-        return len(data)
-
-    def digests(self) -> dict[str, Digest]:
-        return {name: Digest(name, one.hexdigest()) for name, one in self._hashers.items()}

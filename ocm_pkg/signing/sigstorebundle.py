@@ -3,8 +3,7 @@
 What is signed is the bytes of the digest. A bundle is accepted only with everything in it: a
 certificate of the trusted authority with the promise of the certificate log, an entry of the
 transparency log with its proof, and a time at which the certificate was valid. The checks are those
-of the ``sigstore`` library, which is imported when there is such a signature; the network is never
-asked, nor is the library's cache of trusted roots, which any program of the user can write to.
+of the ``sigstore`` library, which is imported when there is such a signature.
 """
 
 from __future__ import annotations
@@ -12,14 +11,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import logging
 import re
-import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import (
@@ -27,22 +22,19 @@ from ocm_pkg.errors import (
     OcmPkgError,
     SignatureError,
     UntrustedError,
-    UsageError,
     escaped,
 )
-from ocm_pkg.fs.blob import open_regular
-from ocm_pkg.fs.oserror import storage_errors
-from ocm_pkg.model.jsontext import Limits, parse_json
+from ocm_pkg.model.jsontext import Limits
+from ocm_pkg.signing.sigstoreroot import document, reason, require_library, root_for
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from cryptography.x509 import Certificate
-    from sigstore.models import Bundle, TrustedRoot
+    from sigstore.models import Bundle
 
     from ocm_pkg.model.digest import Digest
-    from ocm_pkg.model.document import JSONObject
+    from ocm_pkg.signing.sigstoreroot import TrustRoot
 
 ALGORITHM = "Sigstore/v1alpha1"
 OLD_ALGORITHM = "sigstore"
@@ -53,11 +45,6 @@ BUNDLE_TYPES = (MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.
 MAX_SIZE = 256 * 1024
 """Characters of a signature's value; a bundle with timestamps has some 12,000."""
 
-MAX_ROOT = 4 * 1024 * 1024
-INSTALL = "pip install 'ocm-pkg[sigstore]'"
-
-_CONFIG_TYPE = "application/vnd.dev.sigstore.clienttrustconfig."
-_PUBLIC_INSTANCE = "https://tuf-repo-cdn.sigstore.dev"
 _MAX_NAME = 2048
 _CLOCKS_DIFFER = timedelta(minutes=5)
 _ISSUER_V1, _ISSUER_V2 = "1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"
@@ -92,14 +79,6 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustRoot:
-    """A trusted root as JSON, and the name it is called by in messages."""
-
-    data: bytes = field(repr=False)
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
 class SigstoreTrust:
     """Whose signatures are accepted. Without a ``root`` it is that of the public instance."""
 
@@ -119,29 +98,6 @@ class SigstoreMaker:
     @override
     def __str__(self) -> str:
         return f"{self.identity} (according to {self.issuer})"
-
-
-def load_root(path: Path) -> TrustRoot:
-    """Return the trusted root in a file, or raise ``InvalidDocumentError`` if it is none.
-
-    The file may be a client trust configuration, which holds a trusted root.
-    """
-    with open_regular(path) as stream, storage_errors(f"reading {path}"):
-        data = stream.read(MAX_ROOT + 1)
-    return read_root(data, name=str(path))
-
-
-def read_root(data: bytes, *, name: str) -> TrustRoot:
-    """Return the trusted root that is in JSON text; ``name`` is what errors call it."""
-    value = _document(data, name)
-    if str(value.get("mediaType")).startswith(_CONFIG_TYPE):
-        value = _member(value, "trustedRoot", name)
-    if "certificateAuthorities" not in value:
-        raise InvalidDocumentError(
-            f"{name} is no trusted root of Sigstore: it names no certificate authorities",
-            hint="give the instance's trusted_root.json, or its client trust configuration",
-        )
-    return TrustRoot(_encoded(value), name)
 
 
 def check(
@@ -167,18 +123,6 @@ def maker_of(value: str, *, what: str) -> SigstoreMaker:
     return _maker(_bundle(_decoded(value, what), what).signing_certificate, what)
 
 
-def require_library(what: str) -> None:
-    """Raise ``UntrustedError`` if the optional library is not installed."""
-    if find_spec("sigstore") is None:
-        raise UntrustedError(
-            f"{what} needs the Python package sigstore, which is not installed", hint=INSTALL
-        )
-    # What the library warns of is not for the user's terminal: the outcome says it.
-    logger = logging.getLogger("sigstore")
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
-
-
 class _Checked:
     """The check of one bundle."""
 
@@ -201,7 +145,8 @@ class _Checked:
         from sigstore.errors import CertValidationError
         from sigstore.verify import Verifier
 
-        root = _trusted_root(self._trust.root)
+        leaf = self._bundle.signing_certificate
+        root = root_for(leaf, self._trust.root, what=self._what)
         try:
             Verifier(trusted_root=root).verify_artifact(self._digest.raw, self._bundle, self)
         except OcmPkgError:
@@ -209,12 +154,12 @@ class _Checked:
         except CertValidationError as error:
             raise UntrustedError(
                 f"{self._what} has a certificate that the trusted root does not vouch for at the "
-                f"time of the signature: {_reason(error)}",
+                f"time of the signature: {reason(error)}",
                 hint="another instance's trusted root is given with --sigstore-root FILE",
             ) from error
         except Exception as error:  # whatever stops the check: it did not pass
             raise SignatureError(
-                f"{self._what} is not valid under Sigstore's rules: {_reason(error)}"
+                f"{self._what} is not valid under Sigstore's rules: {reason(error)}"
             ) from error
 
     def verify(self, cert: Certificate) -> None:
@@ -246,7 +191,7 @@ def _decoded(value: str, what: str) -> bytes:
 def _bundle(data: bytes, what: str) -> Bundle:
     """Return the bundle, well-formed; nothing of it is verified yet."""
     try:
-        value = _document(data, "its bundle", Limits(size=MAX_SIZE, depth=20, nodes=4000))
+        value = document(data, "its bundle", Limits(size=MAX_SIZE, depth=20, nodes=4000))
     except InvalidDocumentError as error:
         raise SignatureError(f"{what} has no bundle of Sigstore: {error.message}") from error
     if value.get("mediaType") not in BUNDLE_TYPES:
@@ -261,43 +206,12 @@ def _bundle(data: bytes, what: str) -> Bundle:
         bundle = Bundle.from_json(data)
         key = bundle.signing_certificate.public_key()
     except Exception as error:  # the library has many ways to say no
-        raise SignatureError(f"{what} has a malformed bundle: {_reason(error)}") from error
+        raise SignatureError(f"{what} has a malformed bundle: {reason(error)}") from error
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
     if not isinstance(key, EllipticCurvePublicKey):
         raise SignatureError(f"{what} has a certificate whose key is not for ECDSA")
     return bundle
-
-
-def _trusted_root(root: TrustRoot | None) -> TrustedRoot:
-    from sigstore.models import TrustedRoot
-
-    root = root or TrustRoot(shipped("trusted_root.json"), "the public Sigstore")
-    with tempfile.NamedTemporaryFile(prefix="ocm-pkg-root.", suffix=".json") as file:
-        file.write(root.data)
-        file.flush()
-        try:
-            found = TrustedRoot.from_file(file.name)
-            found.get_fulcio_certs()
-        except Exception as error:
-            raise InvalidDocumentError(
-                f"{root.name} is no trusted root of Sigstore: {_reason(error)}"
-            ) from error
-    return found
-
-
-def shipped(name: str) -> bytes:
-    """Return a file about the public instance, as the library was published with it."""
-    from importlib.resources import files
-
-    folder = files("sigstore._store").joinpath(quote(_PUBLIC_INSTANCE, safe=""))
-    try:
-        return folder.joinpath(name).read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"this version of the package sigstore brings no {name}",
-            hint="give the instance's own with --sigstore-root FILE",
-        ) from error
 
 
 def _maker(certificate: Certificate, what: str) -> SigstoreMaker:
@@ -360,29 +274,3 @@ def _printable(name: str, what: str) -> str:
     if not name or len(name) > _MAX_NAME or _CONTROL.search(name):
         raise SignatureError(f"{what} has a certificate with a name that is no name")
     return name
-
-
-def _document(data: bytes, name: str, limits: Limits | None = None) -> JSONObject:
-    value = parse_json(data, name=name, limits=limits)
-    if not isinstance(value, dict):
-        raise InvalidDocumentError(f"{name} is no JSON object")
-    return value
-
-
-def _member(value: JSONObject, name: str, what: str) -> JSONObject:
-    found = value.get(name)
-    if not isinstance(found, dict):
-        raise InvalidDocumentError(f"{what} has no {name}")
-    return found
-
-
-def _encoded(value: JSONObject) -> bytes:
-    import json
-
-    return json.dumps(value).encode()
-
-
-def _reason(error: Exception) -> str:
-    """Return what a library says as one line, fit for a terminal, without the values it adds."""
-    text = " ".join(str(error).split()).partition(" [type=")[0] or type(error).__name__
-    return escaped(text, 200)

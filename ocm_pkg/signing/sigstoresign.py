@@ -29,7 +29,7 @@ from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.model.descriptor import SignatureSpec
 from ocm_pkg.model.jsontext import parse_json
-from ocm_pkg.signing import sigstorebundle
+from ocm_pkg.signing import sigstorebundle, sigstoreroot
 from ocm_pkg.signing.keys import exposure
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def load_signer(token: Path, config: Path | None = None) -> SigstoreSigner:
     as the library describes it. Raises ``UsageError`` for a token that is none or is expired, and
     ``InvalidDocumentError`` for a configuration that can't be used.
     """
-    sigstorebundle.require_library("signing with Sigstore")
+    sigstoreroot.require_library("signing with Sigstore")
     with open_regular(token) as stream, storage_errors(f"reading {token}"):
         data = stream.read(MAX_TOKEN + 1)
     text = data.decode("ascii", "replace").strip()
@@ -78,7 +78,7 @@ def load_signer(token: Path, config: Path | None = None) -> SigstoreSigner:
         _check_services(found, name)
     else:
         with open_regular(config) as stream, storage_errors(f"reading {config}"):
-            found, name = stream.read(sigstorebundle.MAX_ROOT + 1), f"the Sigstore of {config.name}"
+            found, name = stream.read(sigstoreroot.MAX_ROOT + 1), f"the Sigstore of {config.name}"
         _check_services(found, str(config))
     signer = SigstoreSigner(text, found, name, exposure(token))
     _identity_token(signer)
@@ -98,7 +98,7 @@ def make_value(digest: Digest, signer: SigstoreSigner, now: datetime) -> Signatu
     trust = sigstorebundle.SigstoreTrust(
         sigstorebundle.Expected(maker.identity),
         sigstorebundle.Expected(maker.issuer),
-        sigstorebundle.read_root(signer.config, name=signer.name),
+        sigstoreroot.read_root(signer.config, name=signer.name),
     )
     sigstorebundle.check(value, digest, trust, now, what=what)
     return SignatureSpec(
@@ -222,7 +222,7 @@ def _is_safe(url: str) -> bool:
 def _public_config() -> bytes:
     """Return the public instance's configuration as the library was published with it."""
     parts = {
-        name: parse_json(sigstorebundle.shipped(file), name=file)
+        name: parse_json(sigstoreroot.shipped(file), name=file)
         for name, file in (
             ("trustedRoot", "trusted_root.json"),
             ("signingConfig", "signing_config.v0.2.json"),

@@ -137,7 +137,7 @@ class ArchiveFile:
 
     def _members(self, end: int) -> Iterator[tuple[str, tarfile.TarInfo]]:
         """Give the entries that are part of a CTF, by their names without a leading ``./``."""
-        reader = cast("BinaryIO", _Headers(self._handle, 0, end))
+        reader = cast("BinaryIO", Headers(self._handle, 0, end))
         with reader, tarfile.open(fileobj=reader, mode="r:") as archive:
             for number, member in enumerate(archive):
                 if number >= MAX_FILES:
@@ -204,7 +204,7 @@ class _PartStream(io.RawIOBase):
         return count
 
 
-class _Headers(_PartStream):
+class Headers(_PartStream):
     """A tar for its headers only: no extended header longer than a limit gets into memory."""
 
     @override

@@ -8,8 +8,11 @@ from ocm_pkg.errors import DigestMismatchError, InvalidDocumentError, Unreachabl
 from ocm_pkg.fs.blob import verify
 from ocm_pkg.model.descriptor import DigestSpec
 from ocm_pkg.model.digest import Digest, algorithm_of, new_hasher
+from ocm_pkg.store.artifactset import manifest_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.access import AccessSpec
     from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
@@ -117,7 +120,8 @@ def digest_resource(
         raise outside(resource.access, what)
     if spec is not None:
         algorithm = algorithm_of(spec.hash_algorithm)
-    got, sort = _content_digest(repository, descriptor, resource, algorithm)
+    in_set = spec is not None and spec.normalisation_algorithm == OCI_ARTIFACT
+    got, sort = _content_digest(repository, descriptor, resource, algorithm, in_set=in_set)
     if spec is None:
         return resource.model_copy(update={"digest": digest_spec(got)})
     if spec.normalisation_algorithm not in sort:
@@ -131,16 +135,43 @@ def digest_resource(
 
 
 def _content_digest(
-    repository: Repository, descriptor: ComponentDescriptor, resource: Resource, algorithm: str
+    repository: Repository,
+    descriptor: ComponentDescriptor,
+    resource: Resource,
+    algorithm: str,
+    *,
+    in_set: bool,
 ) -> tuple[Digest, frozenset[str]]:
-    """Return the digest of the content, and which sorts of digests it can be compared with."""
+    """Return the digest of the content, and which sorts of digests it can be compared with.
+
+    ``in_set``: a blob is an artifact set, and the digest that of the manifest in there.
+    """
     artifact = (
         repository.artifact(descriptor, resource)
         if isinstance(repository, ArtifactRepository)
         else None
     )
     blob = repository.blob(descriptor, resource)
+    if artifact is None and in_set:
+        return manifest_of(blob, resource.name), frozenset({OCI_ARTIFACT})
     if artifact is None:
         return blob_digest(blob, algorithm), frozenset({GENERIC_BLOB})
     verify(blob)
     return artifact, frozenset({GENERIC_BLOB, OCI_ARTIFACT})
+
+
+class Hashed:
+    """A place to write to that keeps nothing but digests."""
+
+    def __init__(self, algorithms: Iterable[str]) -> None:
+        self._hashers = {name: new_hasher(name) for name in algorithms}
+
+    def write(self, data: memoryview) -> int:
+        """Take bytes."""
+        for hasher in self._hashers.values():
+            hasher.update(data)
+        return len(data)
+
+    def digests(self) -> dict[str, Digest]:
+        """Return the digest of all that was written, by its algorithm."""
+        return {name: Digest(name, one.hexdigest()) for name, one in self._hashers.items()}

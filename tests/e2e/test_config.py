@@ -330,8 +330,8 @@ def test_what_the_document_shows_works(world) -> None:
     blocks = [
         textwrap.dedent(block) for block in re.findall(r"(?:^ {4}.*\n)+", document, re.MULTILINE)
     ]
-    whole, keys = (block for block in blocks if "- type: credentials" in block)
-    (world.home / ".ocmconfig").write_text(whole + keys)
+    whole, keys, sigstore = (block for block in blocks if "- type: credentials" in block)
+    (world.home / ".ocmconfig").write_text(whole + keys + sigstore)
     (world.home / ".ocmconfig").chmod(0o600)
     (world.work / "c.yaml").write_text(
         "{name: example.com/plugins/hello, version: 1.2.0, provider: {name: example.com}}\n"

@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust, read_root
+from ocm_pkg.signing.sigstorebundle import Expected, SigstoreTrust
+from ocm_pkg.signing.sigstoreroot import read_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocm_pkg.signing.sigstorebundle import TrustRoot
+    from ocm_pkg.signing.sigstoreroot import TrustRoot
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 IDENTITY = "release@example.com"

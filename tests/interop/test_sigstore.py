@@ -19,8 +19,11 @@ from ocm_pkg.errors import (
     UsageError,
 )
 from ocm_pkg.model.digest import digest_of
-from ocm_pkg.signing import sigstorebundle, sigstoresign
+from ocm_pkg.services.sign import sign
+from ocm_pkg.signing import sigstorebundle, sigstoreroot, sigstoresign
+from ocm_pkg.signing.form import Request
 from ocm_pkg.signing.sigstoresign import load_signer, make_value
+from tests.fakes.signing import new_repository, signing_key, stored
 from tests.fakes.sigstore_instance import IDENTITY, ISSUER, SigstoreInstance
 from tests.fakes.sigstore_services import CERTIFICATES, ENTRIES, SECRET, identity_token, running
 
@@ -163,6 +166,30 @@ def test_a_token_goes_nowhere_in_clear_text(files, url, allowed) -> None:
         load_signer(*files)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "how", "says"),
+    [
+        ({"algorithm": "RSASSA-PSS"}, {}, "not made with an identity token"),
+        ({"algorithm": "GPG"}, {}, "not made with an identity token"),
+        ({"chain": ("certificate",)}, {}, "a Sigstore signature carries no certificates"),
+        ({}, {"dry_run": True}, "no dry run"),
+    ],
+)
+def test_what_does_not_go_with_a_token_is_refused_before_anything_is_public(
+    services, files, wanted, how, says
+) -> None:
+    repository = new_repository()
+    common = {"repository": repository, "descriptor": stored(repository), "now": now()}
+    with pytest.raises(UsageError, match=says):
+        sign(**common, key=load_signer(*files), request=Request(**wanted), **how)
+    with pytest.raises(UsageError, match="not made with an RSA key"):
+        sign(**common, key=signing_key(), request=Request(algorithm=sigstorebundle.ALGORITHM))
+    assert services.requests == []
+    done = sign(**common, key=load_signer(*files), request=Request(hash_algorithm="SHA-512"))
+    assert done.form.notes == ("v1 has another form of Sigstore signatures",)
+    assert len(services.requests) == 2
+
+
 def test_a_trusted_root_alone_is_nothing_to_sign_with(services, files) -> None:
     files[1].write_text(json.dumps(services.instance.trusted_root()))
     with pytest.raises(InvalidDocumentError, match="no services to sign with"):
@@ -172,4 +199,4 @@ def test_a_trusted_root_alone_is_nothing_to_sign_with(services, files) -> None:
 def test_without_a_configuration_it_is_the_public_instance(files) -> None:
     signer = load_signer(files[0])
     assert b"https://fulcio.sigstore.dev" in signer.config
-    assert b"certificateAuthorities" in sigstorebundle.read_root(signer.config, name="x").data
+    assert b"certificateAuthorities" in sigstoreroot.read_root(signer.config, name="x").data

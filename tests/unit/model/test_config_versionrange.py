@@ -77,6 +77,8 @@ def test_a_version_can_be_given_parsed_and_what_is_no_version_is_never_inside() 
         ">",
         "x1",
         "1-",
+        "1.2.3-01",
+        ">=01.0.0",
     ],
 )
 def test_what_is_no_range_is_refused_with_an_example(text) -> None:

@@ -170,7 +170,7 @@ def test_utf8_may_be_spelt_in_capitals(name: str) -> None:
             "application/json",
             '{\n  "a": 2,\n  "b": 1\n}',
         ),
-        ("yaml: {b: 1, a: 'no'}", "yaml", "application/x-yaml", "b: 1\na: 'no'\n"),
+        ("yaml: {b: 1, a: 'no'}", "yaml", "application/x-yaml", "a: 'no'\nb: 1\n"),
     ],
 )
 def test_content_in_the_constructor_has_four_forms(

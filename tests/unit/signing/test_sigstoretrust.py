@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ocm_pkg.errors import InvalidDocumentError, SignatureError, UntrustedError
+from ocm_pkg.errors import InvalidDocumentError, SignatureError, UntrustedError, UsageError
 from ocm_pkg.model.descriptor import ComponentDescriptor
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.normalise import V4ALPHA1, normalise
 from ocm_pkg.signing import sigstorebundle
-from ocm_pkg.signing.sigstorebundle import read_root
+from ocm_pkg.signing.sigstoreroot import load_root, read_root, shipped
 from ocm_pkg.signing.trust import TrustPolicy
 from tests.fakes.signing import NOW, new_repository, stored
 from tests.fakes.sigstore_instance import (
@@ -51,11 +51,11 @@ def test_a_missing_library_is_said_and_refused(monkeypatch) -> None:
 def test_a_root_is_read_from_both_documents(tmp_path) -> None:
     file = tmp_path / "config.json"
     file.write_text(json.dumps(INSTANCE.client_config()))
-    assert check(GOOD, trust(root=sigstorebundle.load_root(file)))
+    assert check(GOOD, trust(root=load_root(file)))
     for text in (b"", b"{}", b"[]", b"nothing", b'{"mediaType":"x"}'):
         file.write_bytes(text)
         with pytest.raises(InvalidDocumentError, match=r"config\.json"):
-            sigstorebundle.load_root(file)
+            load_root(file)
     config = INSTANCE.client_config() | {"trustedRoot": None}
     with pytest.raises(InvalidDocumentError, match="no trustedRoot"):
         read_root(json.dumps(config).encode(), name="x")
@@ -72,6 +72,53 @@ def test_a_root_that_is_none_is_said(members) -> None:
     without_logs = json.dumps(INSTANCE.trusted_root() | {"tlogs": []}).encode()
     with pytest.raises(SignatureError, match="no transparency log"):
         check(GOOD, trust(root=read_root(without_logs, name="root.json")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "called"),
+    [
+        ("certificateAuthorities", "certificate authority"),
+        ("tlogs", "transparency log"),
+        ("ctlogs", "certificate log"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("period", "fits"),
+    [
+        ({"start": "2026-11-01T12:05:00Z"}, True),
+        ({"start": "2026-01-01T00:00:00.000Z", "end": "2026-11-01T12:00:00Z"}, True),
+        ({"start": "2026-11-01T12:11:00Z"}, False),
+        ({"start": "2026-01-01T00:00:00Z", "end": "2026-11-01T11:59:59Z"}, False),
+        ({"end": "2030-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_what_is_trusted_for_a_time_is_not_trusted_for_another(kind, called, period, fits) -> None:
+    value = INSTANCE.trusted_root()
+    [entry] = value[kind]
+    entry.get("publicKey", entry)["validFor"] = period
+    root = read_root(json.dumps(value).encode(), name="root.json")
+    if fits:
+        assert check(GOOD, trust(root=root))
+        return
+    with pytest.raises(UntrustedError, match=f"trusts no {called} for that time"):
+        check(GOOD, trust(root=root))
+    # A second one that was in force is enough.
+    value[kind] += INSTANCE.trusted_root()[kind]
+    assert check(GOOD, trust(root=read_root(json.dumps(value).encode(), name="root.json")))
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-11-01T12:00:00", 7])
+def test_a_time_that_is_none_is_said(text) -> None:
+    value = INSTANCE.trusted_root()
+    value["tlogs"][0]["publicKey"]["validFor"] = {"start": text}
+    root = read_root(json.dumps(value).encode(), name="root.json")
+    with pytest.raises(InvalidDocumentError, match="is no time"):
+        check(GOOD, trust(root=root))
+
+
+def test_a_library_without_the_public_root_is_said() -> None:
+    with pytest.raises(UsageError, match=r"brings no nothing\.json"):
+        shipped("nothing.json")
 
 
 def signed(instance: SigstoreInstance = INSTANCE, **members) -> ComponentDescriptor:
