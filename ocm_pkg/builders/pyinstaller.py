@@ -91,6 +91,9 @@ class PyInstallerBuilder:
             {
                 "PYTHONHASHSEED": "0",
                 "PYTHONNOUSERSITE": "1",
+                # Code that was compiled now and code from a cache are not the same bytes.
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONPYCACHEPREFIX": str(job.work / "no-bytecode"),
                 "PYINSTALLER_CONFIG_DIR": str(job.work / "config"),
             },
         )

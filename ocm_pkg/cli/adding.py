@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ocm_pkg.cli.locating import DEFAULT_REPOSITORY
 from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.cli.publishing import reporter, show_published
 from ocm_pkg.cli.sizes import size_of
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from ocm_pkg.model.constructor import Constructor
     from ocm_pkg.services.publish import Policy
 
-DEFAULT_REPOSITORY = "./ctf"
 CONSTRUCTOR = "component-constructor.yaml"
 POLICIES = ("abort-and-fail", "skip", "replace")
 SCHEMAS = ("v2", "v3alpha1")
@@ -111,6 +111,8 @@ def add_cv(
     with context.scratch(spec) as scratch:
         workplace = Workplace(folder, scratch, size_of(max_input_size), keep=not dry_run)
         made = construct(parsed, workplace, resolve=target.get, locate=locate)
+        for warning in (text for one in made for text in one.warnings):
+            context.out.warn(warning)
         store = partial(publish, repository=target, source=str(spec), policy=policy)
         ready = [(one.descriptor.in_schema(schema), one.contents) for one in made]
         # All conflicts come before anything is written.
@@ -131,8 +133,8 @@ def _input_folder(context: Context, named: str | None) -> Path | None:
 
 def _read_constructor(
     context: Context, path: Path, name: str, settings: Sequence[str]
-) -> tuple[Constructor, Callable[[Sequence[str | int]], str]]:
-    """Return the constructor, and what tells where a part of it is."""
+) -> tuple[Constructor, Callable[[Sequence[str | int]], tuple[str, Sequence[str]]]]:
+    """Return the constructor, and what tells where a part of it is and how its line looks."""
     from ocm_pkg.fs.blob import FileBlob, read_all
     from ocm_pkg.model import yamltext
     from ocm_pkg.model.constructor import parse_constructor
@@ -144,10 +146,10 @@ def _read_constructor(
     parsed = parse_constructor(data, name=name, variables=variables, limits=limits)
     document = yamltext.load(data, name=name, limits=limits)
 
-    def locate(member: Sequence[str | int]) -> str:
+    def locate(member: Sequence[str | int]) -> tuple[str, Sequence[str]]:
         is_list = isinstance(document.value, dict) and "components" in document.value
-        line, column = document.position(member if is_list else member[2:])
-        return f"{name}:{line}:{column}"
+        found = document.error(member if is_list else member[2:], "")
+        return found.at or name, found.detail
 
     return parsed, locate
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ocm_pkg.cli.locating import DEFAULT_REPOSITORY
 from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.cli.publishing import reporter, show_published
 from ocm_pkg.cli.sizes import human_size
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from ocm_pkg.model.reference import ComponentRef
     from ocm_pkg.ports import Repository
 
-DEFAULT_REPOSITORY = "./ctf"
-
 
 def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str, str]:
     """Return repository, component and version of a reference; without a version the newest."""
@@ -32,7 +31,7 @@ def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str,
 
 
 @command()
-@click.argument("ref")
+@click.argument("ref", default=DEFAULT_REPOSITORY)
 @click.option(
     "--recursive", is_flag=True, help="Also what it refers to, directly and further down."
 )
@@ -159,8 +158,9 @@ def describe_cv(context: Context, ref: str, output: str) -> None:
     metavar="FILE",
     help="Where to write it (default: a file called like the resource, here).",
 )
+@dry_run_option()
 def download_resource(
-    context: Context, ref: str, identities: Sequence[str], output_file: str | None
+    context: Context, ref: str, identities: Sequence[str], output_file: str | None, *, dry_run: bool
 ) -> None:
     """Write a resource to a file; the file appears only if every byte is as promised."""
     from ocm_pkg.model.identity import parse
@@ -173,8 +173,12 @@ def download_resource(
         parse(identities),
         repository=repository,
         output=context.cwd / (output_file or "."),
+        dry_run=dry_run,
     )
     context.out.step(f"{done.digest}  {human_size(done.size)}")
+    if dry_run:
+        context.out.step(f"would write {done.path}")
+        return
     context.out.line(str(done.path))
 
 

@@ -138,7 +138,11 @@ def _as_known(error: Exception) -> OcmPkgError:
         path = error.ctx.command_path if error.ctx else "ocm-pkg"
         return UsageError(error.format_message(), hint=f"{path} --help shows what it takes")
     if isinstance(error, OSError):
-        what = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+        what = (
+            f"{error.strerror or error}: {error.filename}"
+            if error.filename
+            else str(error.strerror or error)
+        )
         if error.errno is not None and os.strerror(error.errno) == "No space left on device":
             return NoSpaceError(what, hint="free some space and run the command again")
         return LocalStorageError(what)

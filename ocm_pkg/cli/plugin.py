@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,15 +11,16 @@ import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.cli.sigstoreconfig import sigstore_options
-from ocm_pkg.errors import InvalidDocumentError, PluginCallError, UsageError, escaped
+from ocm_pkg.errors import InvalidDocumentError, PluginCallError, PluginError, UsageError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ocm_pkg.cli.sigstoreconfig import SigstoreOptions
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.contract.capabilities import Capabilities
     from ocm_pkg.fs.installation import Installation
+    from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.services.install import Order
 
 _FILE = click.Path(path_type=Path)
@@ -56,12 +58,11 @@ def install(
     Its signature is verified, then every byte, then the header of the program; then the program
     is asked once for its capabilities. After any error nothing has changed.
     """
-    from ocm_pkg.plugin.discovery import probe
     from ocm_pkg.services.install import install as install_plugin
     from ocm_pkg.services.install import preview
 
     spec, repository, descriptor = context.component_version(_reference(ref, source))
-    order = _order(context, str(spec), descriptor.name, descriptor.version, wanted)
+    order = _order(context, _source(context, spec), descriptor.name, descriptor.version, wanted)
     arguments: dict[str, Any] = {
         "repository": repository,
         "trust": context.trust(keys, roots, sigstore),
@@ -74,13 +75,24 @@ def install(
         context.out.data(planned, output, text=text)
         return
     is_native = order.platform == context.platform
-    try_it = partial(probe, environment=context.environ) if is_native else None
+    try_it = partial(_try, environment=context.environ) if is_native else None
     installed = install_plugin(order, **arguments, probe=try_it)
     verb = "installed" if installed.changed else "already installed:"
     text = f"{verb} {installed.receipt.name} {installed.receipt.version} at {installed.path}"
     context.out.data(installed.to_json(), output, text=text)
     if not is_native:
         context.out.warn(f"not tried: it is for {order.platform}, and this is {context.platform}")
+
+
+def _try(program: Path, *, environment: Mapping[str, str]) -> Capabilities:
+    """Ask a staged program what it can do; it is gone after an error, so nobody can run it."""
+    from ocm_pkg.plugin.discovery import probe
+
+    try:
+        return probe(program, environment=environment)
+    except PluginError as error:
+        error.hint = "tell its provider; nothing was installed"
+        raise
 
 
 def _reference(ref: str, source: str | None) -> str:
@@ -94,6 +106,13 @@ def _reference(ref: str, source: str | None) -> str:
     if "//" in ref:
         raise UsageError(f"{ref!r} names a repository already", hint="leave out --from")
     return f"{source}//{ref}"
+
+
+def _source(context: Context, spec: RepositorySpec) -> str:
+    """Return where a plugin comes from, as it reads in any working folder."""
+    if spec.kind == "ctf":
+        spec = replace(spec, location=str((context.cwd / spec.location).resolve()))
+    return str(spec)
 
 
 def _order(

@@ -104,7 +104,8 @@ class Context:
         if not Path(home).is_absolute():
             raise ConfigError(
                 "no home folder: HOME is not set to an absolute path",
-                hint="set HOME, or XDG_DATA_HOME, XDG_CACHE_HOME and XDG_CONFIG_HOME",
+                hint="set HOME; or XDG_DATA_HOME, XDG_CACHE_HOME, XDG_CONFIG_HOME and"
+                " OCM_PLUGIN_DIRECTORY",
             )
         return Path(home)
 

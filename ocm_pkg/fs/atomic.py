@@ -21,7 +21,7 @@ from ocm_pkg.fs.lock import FileLock, FolderLock, is_at
 from ocm_pkg.fs.oserror import as_storage_error, storage_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from ocm_pkg.ports import FailPoint
@@ -34,7 +34,10 @@ __all__ = [
     "as_storage_error",
     "clean_leftovers",
     "commit_folder",
+    "folder_for",
     "make_folder",
+    "missing_folders",
+    "remove_empty",
     "remove_tree",
     "replace_link",
     "staged_folder",
@@ -74,6 +77,32 @@ def _make_folders(path: Path, mode: int) -> None:
     else:
         path.chmod(mode)
         sync_folder(path.parent)
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """Return ``path`` and those of its parents that are not there, the deepest first."""
+    return [each for each in (path, *path.parents) if not os.path.lexists(each)]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove those of ``folders`` that are there and empty, in their order."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+@contextlib.contextmanager
+def folder_for(path: Path) -> Iterator[None]:
+    """Make ``path`` for what the block puts there; take away again what is empty at its end.
+
+    Only folders that it made go. Raises ``LocalStorageError``, as ``make_folder``.
+    """
+    made = missing_folders(path)
+    try:
+        make_folder(path)
+        yield
+    finally:
+        remove_empty(made)
 
 
 def sync_folder(folder: Path) -> None:

@@ -20,12 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ocm_pkg._typing import override
 from ocm_pkg.errors import AlreadyExistsError, LocalStorageError, OcmPkgError, UsageError
 from ocm_pkg.fs.atomic import (
     TEMPORARY_PREFIX,
     FolderLock,
     clean_leftovers,
+    folder_for,
     make_folder,
+    missing_folders,
+    remove_empty,
     remove_tree,
     replace_link,
     storage_errors,
@@ -172,10 +176,16 @@ class Place:
 
     @contextlib.contextmanager
     def locked(self, timeout: float) -> Iterator[None]:
-        """Hold the data folder for changes, making it first; others wait, up to ``timeout`` s."""
-        make_folder(self.data)
-        with FolderLock(self.data, timeout):
-            yield
+        """Hold the data folder for changes; others wait, up to ``timeout`` s.
+
+        It is made first, and taken away again if it is new and still empty at the end.
+        """
+        made = missing_folders(self.data)
+        with _NewFolderLock(self.data, timeout):
+            try:
+                yield
+            finally:
+                remove_empty(made)
 
     def installed(self, name: str) -> Generation | None:
         """Return what ``name`` in the plugin folder leads to; None if it is not one of ours."""
@@ -241,16 +251,9 @@ class Place:
         ``NoSpaceError``, and ``AlreadyExistsError`` if something else is in the way.
         """
         self.check_free(name)
-        is_new = not self.plugins.exists()
-        make_folder(self.plugins)
-        try:
+        with folder_for(self.plugins):
             self._register()
             self._put_link(staged, generation, name, fail_point)
-        except BaseException:
-            if is_new:
-                with contextlib.suppress(OSError):
-                    self.plugins.rmdir()
-            raise
         fail_point("install.committed")
 
     def _put_link(
@@ -298,12 +301,8 @@ class Place:
                 if content.name not in contents:
                     remove_tree(content)
             self._heal_receipts(live)
-            for folder in [*_entries(self.generations), *self._own_folders()]:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
-
-    def _own_folders(self) -> tuple[Path, ...]:
-        return self.store, self.generations, self.receipts, self.folders
+            ours = [self.store, self.generations, self.receipts, self.folders]
+            remove_empty([*_entries(self.generations), *ours])
 
     def _generation_of(self, link: Path) -> Generation | None:
         try:
@@ -374,6 +373,17 @@ class Place:
             if not link.is_symlink() or link.readlink() != target:
                 make_folder(self.receipts)
                 replace_link(link, target)
+
+
+class _NewFolderLock(FolderLock):
+    """A lock on a folder that is made first, and may vanish while others wait for it."""
+
+    @override
+    def _open(self) -> int:
+        while True:
+            make_folder(self.path)
+            with contextlib.suppress(FileNotFoundError):
+                return super()._open()
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -9,7 +9,13 @@ from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.normalise import normalise
 
 if TYPE_CHECKING:
-    from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
+    from ocm_pkg.model.descriptor import (
+        ComponentDescriptor,
+        DigestSpec,
+        Reference,
+        Resource,
+        Source,
+    )
     from ocm_pkg.model.digest import Digest
 
 NORMALISATION = "jsonNormalisation/v4alpha1"
@@ -73,6 +79,19 @@ def keeps_signatures(new: ComponentDescriptor, old: ComponentDescriptor) -> bool
 def elements_of(descriptor: ComponentDescriptor) -> tuple[Resource | Source, ...]:
     """Return the elements that have content: the resources, then the sources."""
     return (*descriptor.component.resources, *descriptor.component.sources)
+
+
+def undigested(descriptor: ComponentDescriptor) -> tuple[Resource | Reference, ...]:
+    """Return what has no digest, so that no digest of the descriptor vouches for its content."""
+    component = descriptor.component
+    return (
+        *(one for one in component.resources if not (one.access.is_none or _has(one.digest))),
+        *(one for one in component.component_references if not _has(one.digest)),
+    )
+
+
+def _has(digest: DigestSpec | None) -> bool:
+    return digest is not None and bool(digest.value)
 
 
 def _content(descriptor: ComponentDescriptor) -> Any:  # noqa: ANN401 - plain JSON data

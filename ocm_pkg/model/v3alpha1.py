@@ -14,7 +14,8 @@ API_VERSION = "ocm.software/v3alpha1"
 KIND = "ComponentVersion"
 
 _OWN = {"apiVersion", "kind", "metadata", "spec"}
-_IN_SPEC = {"repositoryContexts", "resources", "sources", "componentReferences"}
+_LISTS = ("resources", "sources", "references")
+_IN_SPEC = {"repositoryContexts", "resources", "sources", "componentReferences", "spec"}
 
 
 def as_v2(value: JSONObject, name: str) -> JSONObject:
@@ -44,6 +45,8 @@ def as_v2(value: JSONObject, name: str) -> JSONObject:
         "sources": [_element(one, version) for one in _list(spec, "sources", name)],
         "componentReferences": spec.get("references"),
     }
+    if unknown := {key: member for key, member in spec.items() if key not in _LISTS}:
+        component["spec"] = unknown  # kept for as_v3alpha1; no normal form has it
     rest = {
         key: member for key, member in value.items() if key not in {*_OWN, "repositoryContexts"}
     }
@@ -53,7 +56,9 @@ def as_v2(value: JSONObject, name: str) -> JSONObject:
 def as_v3alpha1(value: JSONObject) -> JSONObject:
     """Return a descriptor of schema v2 in the form of this schema; ``as_v2`` turns it back."""
     component = _mapping(value, "component", "the descriptor")
+    unknown = component.get("spec")
     spec: JSONObject = {
+        **(unknown if isinstance(unknown, dict) else {}),
         "resources": component["resources"],
         "sources": component["sources"],
         "references": component["componentReferences"],
@@ -74,9 +79,10 @@ def _provider_object(text: str) -> JSONValue:
     """Return the provider as this schema writes it: an object."""
     try:
         found: JSONValue = json.loads(text) if text.startswith("{") else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
-    return found if isinstance(found, dict) and "name" in found else {"name": text}
+    name = found.get("name") if isinstance(found, dict) else None
+    return found if name and isinstance(name, str) else {"name": text}
 
 
 def _provider(provider: JSONObject) -> JSONValue:

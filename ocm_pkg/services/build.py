@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, UnsupportedTargetError
-from ocm_pkg.fs.atomic import FolderLock, make_folder, staged_folder, write_file
+from ocm_pkg.fs.atomic import FolderLock, folder_for, staged_folder, write_file
 from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.model.part import FILE_NAME, MAX_BYTES, BuiltTarget, Part
@@ -103,9 +103,7 @@ def build(
     from the same sources, stays in the report. ``done`` is called for each binary that is in its
     place, in the order of ``targets``.
     """
-    make_folder(out)
-    make_folder(out / LOG_FOLDER)
-    with staged_folder(out) as staged:
+    with folder_for(out / LOG_FOLDER), staged_folder(out) as staged:
         jobs = [_job(sources, target, staged, out) for target in targets]
         binaries = _run(jobs, builders, executor)
         for binary in binaries:

@@ -6,6 +6,7 @@ Digests are complete afterwards: of all content, and of every component version 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -19,12 +20,13 @@ from ocm_pkg.fs.inputs import FILE_MEDIA_TYPE, Inputs
 from ocm_pkg.model.access import AccessSpec
 from ocm_pkg.model.descriptor import ComponentDescriptor
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
+from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import normalise
-from ocm_pkg.model.published import NORMALISATION, component_digest
+from ocm_pkg.model.published import NORMALISATION, component_digest, undigested
 from ocm_pkg.store.digester import digest_spec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ocm_pkg.fs.inputs import Workplace
     from ocm_pkg.model.constructor import (
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from ocm_pkg.store.copying import Contents, ElementKey
 
     Key: TypeAlias = tuple[str, str]
-    Locate: TypeAlias = Callable[[Sequence[str | int]], str]
+    Locate: TypeAlias = Callable[[Sequence[str | int]], tuple[str, Sequence[str]]]
     Resolve: TypeAlias = Callable[[str, str], ComponentDescriptor]
 
 _EMPTY: tuple[object, ...] = ([], {}, None)
@@ -50,11 +52,13 @@ _EMPTY: tuple[object, ...] = ([], {}, None)
 class Constructed:
     """A component version that is ready to be published.
 
-    ``contents`` has a blob with digest and size for each element that has an input.
+    ``contents`` has a blob with digest and size for each element that has an input. ``warnings``
+    say which references have a digest that vouches for less than all below them.
     """
 
     descriptor: ComponentDescriptor
     contents: Contents
+    warnings: tuple[str, ...] = ()
 
 
 def construct(
@@ -68,9 +72,10 @@ def construct(
 
     ``resolve`` returns a component version that is referred to and isn't in the constructor; each
     reference gets the digest of what it refers to. ``locate`` returns ``FILE:LINE:COLUMN`` of a
-    path in the constructor, for errors. Raises ``FileMissingError``; ``InvalidDocumentError`` for
-    an input outside the folder, that is no file or folder, or of a type that needs a plugin;
-    ``UsageError`` for a folder that can't be packed; ``LocalStorageError``;
+    path in the constructor, and the line itself, for errors. Raises ``FileMissingError``;
+    ``InvalidDocumentError`` for an input outside the folder, that is no file or folder, or of a
+    type that needs a plugin; ``UsageError`` for a folder that can't be packed;
+    ``LocalStorageError``;
     ``ComponentVersionNotFoundError`` and ``DigestMismatchError`` for a reference.
     """
     return _Construction(constructor, workplace, resolve, locate).run()
@@ -90,6 +95,7 @@ class _Construction:
         self._resolve = resolve
         self._locate = locate
         self._done: dict[Key, Constructed] = {}
+        self._warnings: dict[Key, list[str]] = {}
 
     def run(self) -> tuple[Constructed, ...]:
         for key in self._components:
@@ -104,10 +110,10 @@ class _Construction:
             )
         if key not in self._done:
             component = self._components[key]
-            references = [
-                self._reference(reference, key, (*parents, key))
-                for reference in component.component_references
-            ]
+            references = []
+            for index, reference in enumerate(component.component_references):
+                with self._located(key, ("componentReferences", index)):
+                    references.append(self._reference(reference, key, (*parents, key)))
             self._done[key] = self._component(component, references)
         return self._done[key].descriptor
 
@@ -130,7 +136,9 @@ class _Construction:
             "nestedDigests": [],
         }
         what = f"{component.name}:{component.version}"
-        return Constructed(ComponentDescriptor.from_json(document, name=what), contents)
+        descriptor = ComponentDescriptor.from_json(document, name=what)
+        warnings = self._warnings.get((component.name, component.version), ())
+        return Constructed(descriptor, contents, tuple(warnings))
 
     def _elements(
         self,
@@ -154,12 +162,18 @@ class _Construction:
     def _content(
         self, component: ConstructorComponent, spec: InputSpec, path: tuple[str | int, ...]
     ) -> Blob:
-        try:
+        with self._located((component.name, component.version), path):
             return self._inputs.blob(spec)
+
+    @contextmanager
+    def _located(self, key: Key, path: tuple[str | int, ...]) -> Iterator[None]:
+        """Let an error of the block say where in the constructor its cause is."""
+        try:
+            yield
         except OcmPkgError as error:
             if error.at is None and self._locate is not None:
-                place = self._place[component.name, component.version]
-                error.at = self._locate(("components", place, *path))
+                error.at, lines = self._locate(("components", self._place[key], *path))
+                error.detail = (*lines, *error.detail)
             raise
 
     def _reference(
@@ -170,6 +184,12 @@ class _Construction:
         found = self._found(child, parent, parents)
         if found is None:
             return value
+        if missing := undigested(found):
+            self._warnings.setdefault(parent, []).append(
+                f"{parent[0]}:{parent[1]} refers to {child[0]}:{child[1]}, which has no digest for "
+                f"{show(missing[0].identity)}: verify will refuse that; complete the digests of "
+                f"{child[0]} first, and make this one after it"
+            )
         if reference.digest is None:
             spec = digest_spec(component_digest(found))
             return {**value, "digest": spec.to_json() | {"normalisationAlgorithm": NORMALISATION}}

@@ -52,6 +52,7 @@ def download(
     *,
     repository: Repository,
     output: Path,
+    dry_run: bool = False,
     fail_point: FailPoint | None = None,
 ) -> Downloaded:
     """Write the resource that matches ``identity`` to ``output``, mode 0644.
@@ -61,7 +62,7 @@ def download(
     the resource, or nothing is written: ``DigestMismatchError``. ``UnreachableContentError`` for
     content outside the repository, ``InvalidDocumentError`` for an access of an unknown type;
     ``ResourceNotFoundError``, ``AmbiguousResourceError`` for an identity that fits none or
-    several, none of them exactly.
+    several, none of them exactly. ``dry_run`` does all of that, but for giving the file its name.
     """
     descriptor = repository.get(component, version)
     resource = _selected(descriptor, identity)
@@ -82,7 +83,8 @@ def download(
         if stated is not None:
             check_digest(stated, digests[algorithm_of(stated.hash_algorithm)], what)
         size = pending.stream.tell()
-        pending.commit(path)
+        if not dry_run:
+            pending.commit(path)
     return Downloaded(component, version, resource, path, digests["sha256"], size, blob.media_type)
 
 

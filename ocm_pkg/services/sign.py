@@ -17,6 +17,7 @@ from ocm_pkg.model.descriptor import Signature
 from ocm_pkg.model.digest import algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import V3, V4ALPHA1, normalise
+from ocm_pkg.model.published import undigested
 from ocm_pkg.signing import certificates, gpg, gpgsign, sigstorebundle, sigstoresign
 from ocm_pkg.signing.form import choose, same_under_both
 from ocm_pkg.signing.handlers import make_value
@@ -227,12 +228,7 @@ def _with_digest(reference: Reference, repository: Repository, *, to_v3: bool) -
 
 def _component_digest(child: ComponentDescriptor, what: str, *, named_v3: bool) -> DigestSpec:
     """Return the normalised digest of a component version, whose own digests must be complete."""
-    component = child.component
-    open_ends: list[Resource | Reference] = [
-        one for one in component.resources if not (_has(one.digest) or one.access.is_none)
-    ]
-    open_ends += [one for one in component.component_references if not _has(one.digest)]
-    if open_ends:
+    if open_ends := undigested(child):
         raise DigestMismatchError(
             f"{what} has no digest for {show(open_ends[0].identity)}, so its own digest would "
             "vouch for nothing",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from typing import TYPE_CHECKING
 
 from ocm_pkg.model.access import AccessSpec
 from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NAME = "ocm.test/open/plugins/demo"
 NO_ACCESS = AccessSpec(type="none")
@@ -65,3 +67,15 @@ def stored(repository, name=NAME, version="1.0.0", content=b"content", **extra_i
     result = descriptor(name, version, [element])
     repository.add(result)
     return result
+
+
+def artifact_set(files: Mapping[str, bytes | None]) -> bytes:
+    """Return a gzipped tar with these files; None is a folder."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.type = tarfile.DIRTYPE if data is None else tarfile.REGTYPE
+            member.size = len(data or b"")
+            archive.addfile(member, io.BytesIO(data or b""))
+    return out.getvalue()

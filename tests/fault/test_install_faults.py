@@ -169,8 +169,8 @@ def test_I04_a_full_or_read_only_disk_leaves_no_trace(
     with pytest.raises(error):
         world.install("9.0.0", fail_point=fail)
     assert installed(world.place) == []
-    assert not world.place.plugins.exists() or list(world.place.plugins.iterdir()) == []
-    assert list(world.place.data.iterdir()) == []
+    assert not world.place.plugins.exists()
+    assert not world.place.data.exists()
     world.install("1.0.0")
     before = snapshot(world.root)
     with pytest.raises(error):

@@ -193,3 +193,13 @@ def test_a_provider_that_is_no_object_as_text_is_a_name(text: str) -> None:
     component = made.component.model_copy(update={"provider": text})
     changed = made.model_copy(update={"component": component}).in_schema("v3alpha1")
     assert json.loads(changed.encode())["metadata"]["provider"] == {"name": text}
+
+
+def test_D14_unknown_members_of_v3alpha1_are_written_where_they_were() -> None:
+    spec = {**V3ALPHA1["spec"], "future": {"a": 1}}  # type: ignore[dict-item]
+    metadata = {**V3ALPHA1["metadata"], "later": True}  # type: ignore[dict-item]
+    made = parse({**V3ALPHA1, "spec": spec, "metadata": metadata, "other": [1]})
+    written = json.loads(made.with_resources(made.component.resources).encode())
+    assert written["spec"]["future"] == {"a": 1}
+    assert (written["metadata"]["later"], written["other"]) == (True, [1])
+    assert normalise(made, V4ALPHA1) == normalise(parse(V3ALPHA1), V4ALPHA1)

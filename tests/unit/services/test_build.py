@@ -34,6 +34,10 @@ require: {size-mb: 0.001}
 )
 
 
+class NoLogError(BuildError):
+    """The build failed before anything was run."""
+
+
 class FakeBuilder:
     """Leaves content per platform; an error in its place is raised."""
 
@@ -46,6 +50,8 @@ class FakeBuilder:
 
     def build(self, job):
         content = self.content[job.target.platform]
+        if isinstance(content, NoLogError):
+            raise content
         job.log.write_text("log")
         if isinstance(content, Exception):
             raise content
@@ -102,6 +108,12 @@ def test_one_failure_leaves_what_was_there(tmp_path):
     with pytest.raises(BuildError, match="arm64 broke"):
         run(tmp_path, version="2.0.0", content={AMD64: b"new", ARM64: BuildError("arm64 broke")})
     assert snapshot(tmp_path / "dist") == before
+
+
+def test_a_failure_without_a_log_leaves_no_folder(tmp_path):
+    with pytest.raises(BuildError, match="not built"):
+        run(tmp_path, targets=PROJECT.targets[:1], content={AMD64: NoLogError("not built")})
+    assert not (tmp_path / "dist").exists()
 
 
 def test_several_failures_are_reported_together(tmp_path):

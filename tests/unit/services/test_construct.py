@@ -13,6 +13,7 @@ from ocm_pkg.errors import (
     InvalidDocumentError,
 )
 from ocm_pkg.fs.blob import read_all
+from ocm_pkg.model.descriptor import ComponentDescriptor
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.published import component_digest
 from tests.fakes.working_folder import LIMIT, component, resource
@@ -137,6 +138,35 @@ def test_a_reference_outside_is_looked_up(folder: Folder) -> None:
     (made,) = folder.construct(component(componentReferences=[reference()]), resolve=resolve)
     assert asked == [("example.com/child", "1.0.0")]
     assert made.descriptor.component.component_references[0].digest is not None
+
+
+@pytest.mark.parametrize("open_end", ["resources", "componentReferences"])
+def test_a_reference_to_a_version_without_all_digests_comes_with_a_warning(
+    folder: Folder, open_end: str
+) -> None:
+    (child,) = folder.construct(component(resource(input={"type": "utf8", "text": "x"})))
+    ends = {
+        "resources": [resource(access={"type": "ociArtifact", "imageReference": "x.com/a:1"})],
+        "componentReferences": [reference(name="below")],
+    }
+    value = child.descriptor.to_json()
+    value["component"] |= {
+        "name": "example.com/child",
+        "version": "1.0.0",
+        open_end: ends[open_end],
+    }
+    if open_end == "resources":
+        value["component"]["resources"][0]["relation"] = "external"
+    found = ComponentDescriptor.from_json(value, name="child")
+    (made,) = folder.construct(
+        component(componentReferences=[reference()]), resolve=lambda *_key: found
+    )
+    (warning,) = made.warnings
+    assert "refers to example.com/child:1.0.0, which has no digest for" in warning
+    (whole,) = folder.construct(
+        component(componentReferences=[reference()]), resolve=lambda *_key: child.descriptor
+    )
+    assert whole.warnings == ()
 
 
 def test_a_reference_to_nothing_is_an_error_that_names_both(folder: Folder) -> None:

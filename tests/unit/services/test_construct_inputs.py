@@ -29,15 +29,27 @@ def test_an_input_of_an_unknown_type_asks_for_a_plugin(folder: Folder) -> None:
 
 
 def test_a_missing_file_is_named_with_its_line(folder: Folder) -> None:
-    def locate(path: Any) -> str:
+    def locate(path: Any) -> tuple[str, list[str]]:
         assert path == ("components", 0, "resources", 0, "input")
-        return "c.yaml:7:3"
+        return "c.yaml:7:3", ["  input: x"]
 
     with pytest.raises(FileMissingError, match=r"'none\.txt' does not exist") as caught:
         folder.construct(
             component(resource(input={"type": "file", "path": "none.txt"})), locate=locate
         )
     assert (caught.value.at, caught.value.exit_code) == ("c.yaml:7:3", 3)
+    assert caught.value.detail == ("  input: x",)
+
+
+def test_a_reference_in_a_circle_is_named_with_its_line(folder: Folder) -> None:
+    def locate(path: Any) -> tuple[str, list[str]]:
+        return "c.yaml:9:3", [repr(path)]
+
+    itself = {"name": "me", "componentName": "example.com/some", "version": "1.0.0"}
+    with pytest.raises(InvalidDocumentError, match="circle") as caught:
+        folder.construct(component(componentReferences=[itself]), locate=locate)
+    assert caught.value.at == "c.yaml:9:3"
+    assert caught.value.detail == ("('components', 0, 'componentReferences', 0)",)
 
 
 def absolute(folder: Folder) -> str:

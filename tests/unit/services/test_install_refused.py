@@ -126,8 +126,8 @@ def refused(world: World, error: type[OcmPkgError], **arguments: Any) -> OcmPkgE
     """Check that version 9.0.0 is refused, on a fresh place and over an installed version."""
     with pytest.raises(error):
         world.install("9.0.0", **arguments)
-    assert not world.place.plugins.exists() or list(world.place.plugins.iterdir()) == []
-    assert not world.place.data.exists() or list(world.place.data.iterdir()) == []
+    assert not world.place.plugins.exists()
+    assert not world.place.data.exists()
     world.install("1.0.0")
     before = snapshot(world.root)
     with pytest.raises(error) as caught:
@@ -171,7 +171,7 @@ def test_a_plugin_that_fails_when_tried_is_not_installed(world: World, error: Oc
     world.offer("9.0.0")
     with pytest.raises(type(error)):
         world.install("9.0.0", probe=bad_probe)
-    assert list(world.place.data.iterdir()) == []
+    assert not world.place.data.exists()
     world.install("1.0.0")
     before = snapshot(world.root)
     with pytest.raises(type(error)):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import FAILED, OK, SKIPPED, inspect, verify
 from ocm_pkg.signing.form import Request
 from ocm_pkg.store.closure import ReferenceLimits
+from ocm_pkg.store.digester import OCI_ARTIFACT
+from tests.fakes.components import artifact_set
 from tests.fakes.signing import NAME, NOW, VERSION, new_repository, signing_key, stored, trusting
 
 CHILD = "example.com/plugins/child"
@@ -240,6 +243,30 @@ def test_sha512_digests_of_content_are_checked_in_the_same_read() -> None:
     assert repository.reads == ["hello"]
     repository.lies["hello"] = b"other"
     assert look(repository).result == FAILED
+
+
+def test_S07_an_artifact_set_has_the_digest_of_the_manifest_in_it() -> None:
+    config = b"{}"
+    part = {"mediaType": "x/y", "digest": str(digest_of(config)), "size": len(config)}
+    manifest = json.dumps({"schemaVersion": 2, "config": part, "layers": []}).encode()
+    index = {"manifests": [{"digest": str(digest_of(manifest)), "size": len(manifest)}]}
+    parts = {f"blobs/sha256.{digest_of(one).hex}": one for one in (config, manifest)}
+    content = artifact_set({"index.json": json.dumps(index).encode(), **parts})
+    repository = new_repository()
+    descriptor = stored(repository, {"image": content, "same": content, "other": b"other"})
+    image, same, other = descriptor.component.resources
+    changes = {"normalisation_algorithm": OCI_ARTIFACT, "value": digest_of(manifest).hex}
+    spec = image.digest.model_copy(update=changes)
+    image = image.model_copy(update={"digest": spec})
+    signed(repository, descriptor.with_resources([image, same, other]))
+    assert look(repository).result == OK
+    bad = other.model_copy(update={"digest": spec})
+    wrong = image.model_copy(update={"digest": same.digest.model_copy(update=changes | {
+        "value": same.digest.value})})  # fmt: skip
+    for resources in ([image, same, bad], [wrong, same, other]):
+        changed = with_own_signature(descriptor.with_resources(resources))
+        found = look(repository, descriptor=changed)
+        assert isinstance(found.error, IntegrityError)
 
 
 def with_own_signature(descriptor):
