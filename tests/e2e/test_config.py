@@ -298,7 +298,7 @@ def test_programs_that_a_file_of_the_working_folder_names_are_a_warning(world) -
     assert "warning" not in named.err
 
 
-@pytest.mark.skipif(shutil.which("gpg") is None, reason="there is no gpg")
+@pytest.mark.skipif(shutil.which("gpg") is None, reason="needs gpg")
 def test_openpgp_keys_come_from_the_configuration(world) -> None:
     secret = world.work / "secret.asc"
     shutil.copy(KEYS / "test-gpg.secret.asc", secret)

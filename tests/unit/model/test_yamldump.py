@@ -1,34 +1,13 @@
-"""YAML to plain data: the core schema, positions, and every limit before anything is built."""
+"""Plain data to YAML, which is read back as the same."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
-from ocm_pkg.errors import InvalidDocumentError
 from ocm_pkg.model.yamltext import dump, load
-
-if TYPE_CHECKING:
-    from ocm_pkg.model.yamltext import Limits
-
-
-def value_of(text: bytes | str) -> Any:
-    return load(text, name="x.yaml").value
-
-
-def refused(data: bytes | str, limits: Limits | None = None) -> InvalidDocumentError:
-    started = time.monotonic()
-    with pytest.raises(InvalidDocumentError) as caught:
-        load(data, name="x.yaml", limits=limits)
-    assert time.monotonic() - started < 5
-    assert caught.value.code == "E230"
-    assert "\n" not in caught.value.message
-    assert caught.value.hint
-    assert caught.value.at is not None
-    return caught.value
 
 
 @pytest.mark.parametrize(
