@@ -1,7 +1,10 @@
-"""The whole way of a plugin: source, binary, component version, signature, install, running.
+"""The whole way of a plugin: source, binary, component version, signature, install, registry.
 
-Runs the commands that a user would type, prints what came of each as a tree, and ends with the
-commands. Standard library only; needs nothing but the environment that `make demo` makes.
+Makes the example of the plugin ADR: the component ocm.software/plugins/oci, whose resources
+ociplugin are for one platform each. Then transfers it to a registry and back through that very
+plugin, installed. Runs the commands that a user would type, prints what came of each as a tree, and
+ends with the commands. Standard library only; needs nothing but the environment that `make demo`
+makes.
 """
 
 from __future__ import annotations
@@ -10,114 +13,92 @@ import argparse
 import json
 import os
 import re
-import shlex
 import shutil
-import subprocess
+import socket
 import sys
 from pathlib import Path
 
+from demo_steps import Demo
+
 PROJECT = Path(__file__).resolve().parent.parent
-COMPONENT = "ocm.software/plugins/ctf"
-SAMPLE = """\
-name: example.com/demo/notes
-version: 1.0.0
-provider: {name: example.com}
-resources:
-  - name: notes
-    type: blob
-    input: {type: utf8, text: "carried by a plugin"}
-"""
-
-
-class Demo:
-    """Runs commands in one folder and remembers them."""
-
-    def __init__(self, out: Path) -> None:
-        self.out = out
-        self.commands: list[str] = []
-        self.environment = {
-            **os.environ,
-            "XDG_DATA_HOME": str(out / "data"),
-            "XDG_CONFIG_HOME": str(out / "config"),
-            "XDG_CACHE_HOME": str(out / "cache"),
-        }
-
-    def step(self, title: str) -> None:
-        """Begin a step."""
-        print(f"├─ {title}", flush=True)
-
-    def say(self, text: str) -> None:
-        """Print lines below the step."""
-        for line in text.splitlines():
-            print(f"│    {line}", flush=True)
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run one ocm-pkg command and show what it printed; end the demo if it fails."""
-        shown = shlex.join(["ocm-pkg", *words])
-        self.commands.append(shown)
-        self.say(f"$ {shown}")
-        done = subprocess.run(  # noqa: S603 (our own program)
-            [sys.executable, "-m", "ocm_pkg", *words],
-            cwd=self.out,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            self.say(done.stdout + done.stderr)
-            sys.exit(f"demo: {shown} ended with {done.returncode}")
-        return done
+COMPONENT = "ocm.software/plugins/oci"
+KEY = ("--key", "keys/demo.public.pem")
+PLUGINS = ("--plugin-directory", "plugins")
 
 
 def build_and_sign(demo: Demo) -> None:
     """Source to signed component version."""
-    demo.step("build the CTF plugin with PyInstaller (takes a while)")
+    demo.step("build the OCI plugin with PyInstaller (takes a while)")
     project = ("--project", os.path.relpath(PROJECT, demo.out), "--out", "dist")
-    demo.say(demo.run("build", *project).stdout)
+    demo.show("build", *project)
     built = next(path for path in (demo.out / "dist").iterdir() if os.access(path, os.X_OK))
     demo.step("run the binary through the plugin contract")
-    demo.say(demo.run("test", f"dist/{built.name}").stdout)
+    demo.show("test", f"dist/{built.name}")
     demo.step("package it into ./ctf, one resource for each platform")
-    demo.say(demo.run("package", *project, "--to", "ctf", "--partial").stdout)
-    demo.say(demo.run("get", "cv", f"ctf//{COMPONENT}").stdout)
+    demo.show("package", *project, "--to", "ctf", "--partial")
+    demo.show("get", "cv", f"ctf//{COMPONENT}")
     demo.step("make a key, sign, verify down to the bytes")
-    demo.say(demo.run("key", "new", "demo", "--out", "keys").stdout)
-    demo.say(demo.run("sign", "cv", f"ctf//{COMPONENT}", "--key", "keys/demo.private.pem").stdout)
-    demo.say(demo.run("verify", "cv", f"ctf//{COMPONENT}", "--key", "keys/demo.public.pem").stdout)
+    demo.show("key", "new", "demo", "--out", "keys")
+    demo.show("sign", "cv", f"ctf//{COMPONENT}", "--key", "keys/demo.private.pem")
+    demo.show("verify", "cv", f"ctf//{COMPONENT}", *KEY)
 
 
 def install(demo: Demo) -> None:
     """Signed component version to a discovered plugin."""
     demo.step("install the verified binary for this platform, and discover it")
-    key = ("--key", "keys/demo.public.pem")
-    demo.say(demo.run("plugin", "install", f"ctf//{COMPONENT}", *key, "--into", "plugins").stdout)
-    demo.say(demo.run("plugin", "list", "--plugin-directory", "plugins").stdout)
-    demo.say(demo.run("plugin", "capabilities", "ctf", "--plugin-directory", "plugins").stdout)
+    demo.show("plugin", "install", f"ctf//{COMPONENT}", *KEY, "--into", "plugins")
+    demo.show("plugin", "list", *PLUGINS)
+    demo.show("plugin", "capabilities", "oci", *PLUGINS)
 
 
 def transfer(demo: Demo) -> None:
-    """CTF to CTF, through the installed plugin."""
-    demo.step("transfer a component version between two CTFs through the installed plugin")
-    (demo.out / "notes.yaml").write_text(SAMPLE, encoding="utf-8")
-    demo.say(demo.run("add", "cv", "-r", "source", "-c", "notes.yaml").stdout)
-    done = demo.run(
-        "transfer", "cv", "source//example.com/demo/notes:1.0.0", "target",
-        "--prefer-plugins", "--plugin-directory", "plugins", "--loglevel", "info",
-    )  # fmt: skip
-    demo.say(done.stdout + done.stderr)
-    started = re.search(r"\bpid[ =](\d+)", done.stderr)
+    """CTF to registry and back, through the installed plugin."""
+    version = demo.read("get", "cv", f"ctf//{COMPONENT}")[0]["component"]["version"]
+    demo.step("serve an empty folder as an OCI registry")
+    with demo.serving("registry", "--writable", "--listen", f"127.0.0.1:{free_port()}") as url:
+        there = f"{url}/plugins//{COMPONENT}"
+        demo.step("transfer the plugin's own component version to it, through the plugin")
+        through_plugin(demo, f"ctf//{COMPONENT}:{version}", f"{url}/plugins")
+        demo.show("verify", "cv", there, *KEY)
+        demo.step("and back into a CTF")
+        through_plugin(demo, f"{there}:{version}", "back")
+        compare(demo, version)
+        demo.step("install it from the registry, as anybody else would")
+        demo.show("plugin", "install", there, *KEY, "--into", "elsewhere")
+
+
+def through_plugin(demo: Demo, source: str, destination: str) -> None:
+    """Transfer; end the demo if the plugin did not do it, or is still running."""
+    done = demo.show(
+        "transfer", "cv", source, destination, "--prefer-plugins", *PLUGINS, "--loglevel", "info"
+    )
+    started = re.search(r"plugin oci\S* started: pid (\d+)", done.stderr)
     if not started:
         sys.exit("demo: the transfer did not go through the plugin")
-    for repository in ("source", "target"):
-        text = demo.run("get", "cv", f"{repository}//example.com/demo/notes", "-o", "json").stdout
-        demo.say(f"{repository}: version {json.loads(text)[0]['component']['version']}")
-    demo.step("the plugin was stopped with the command")
     gone = not Path(f"/proc/{started[1]}").exists()
-    demo.say(f"process {started[1]} is {'gone' if gone else 'STILL THERE'}")
+    demo.say(f"plugin process {started[1]} is {'gone' if gone else 'STILL THERE'}")
     if not gone:
         sys.exit("demo: the plugin is still running")
+
+
+def compare(demo: Demo, version: str) -> None:
+    """End the demo if the three places do not hold the same, byte for byte."""
+    digests = {name: tagged(demo.out / name, version) for name in ("ctf", "registry", "back")}
+    if len(set(digests.values())) != 1:
+        sys.exit(f"demo: what came back is not what was sent: {digests}")
+    demo.say(f"the same manifest in ctf, registry and back: {digests['ctf']}")
+
+
+def tagged(folder: Path, version: str) -> str:
+    """Return the digest of the manifest that a CTF has under a tag."""
+    index = json.loads((folder / "artifact-index.json").read_bytes())
+    return str(next(one["digest"] for one in index["artifacts"] if one.get("tag") == version))
+
+
+def free_port() -> int:
+    """Return a port that is free now, so that the commands can be repeated as they are shown."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def main() -> None:

@@ -2,13 +2,16 @@
 
 Makes a project of the package in a temporary folder, calls `ocm-pkg build --target host` there,
 tries the binary, and prints its file, size in bytes and start time in milliseconds as JSON. What
-goes into it comes from the hashed lock. Runs on the Python of an environment that environment.py
-made; standard library only.
+goes into it comes from the hashed lock. `--without oci` leaves the OCI client out, as the build
+tag of the plugin ADR does: then registries are reached through the OCI plugin. `--plugin ctf`
+freezes the CTF plugin (the OCI plugin has the project file in the project's folder). Runs on the
+Python of an environment that environment.py made; standard library only.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import shutil
 import subprocess
@@ -37,10 +40,20 @@ EXCLUDE = (
 )
 """What libraries import if it is there, and ocm-pkg never uses."""
 
+FEATURES = {
+    "oci": (
+        *("urllib3", "oras", "requests"),
+        *(f"{PACKAGE}.plugins.{name}" for name in ("oci", "connections", "resources")),
+        *(f"{PACKAGE}.store.{name}" for name in ("registries", "registry", "client", "transport")),
+    )
+}
+"""What can be left out, and its modules; those that only they need go with them."""
+
+PLUGIN_EXCLUDE = (*EXCLUDE, "click", "rich", "urllib3", "oras", "cryptography", "jsonschema")
 STARTS = 5
 
 
-def make_project(folder: Path) -> None:
+def make_project(folder: Path, settings: dict[str, object]) -> None:
     """Write a project with everything that ocm-pkg is made of."""
     ignore = shutil.ignore_patterns(*LEFT_OUT)
     package = folder / PACKAGE
@@ -50,20 +63,44 @@ def make_project(folder: Path) -> None:
     shutil.copyfile(PROJECT / LOCK, folder / LOCK)
     project = {
         "formatVersion": 1,
-        "component": COMPONENT,
         "version": {"from": "pyproject"},
         "provider": "ocm.software",
+        **settings,
+        "targets": list(TARGETS),
+    }
+    (folder / "ocm-pkg.yaml").write_text(json.dumps(project, indent=1), encoding="utf-8")
+
+
+def program(without: list[str]) -> dict[str, object]:
+    """Return the project settings of ocm-pkg, without some of its features."""
+    left_out = [name for feature in without for name in FEATURES[feature]]
+    every = modules(PROJECT / PACKAGE)
+    wanted = needed(every, left_out)
+    return {
+        "component": COMPONENT,
         "description": "Build, sign, distribute, install and run OCM plugins",
         "build": {
             "builder": "pyinstaller",
             "entry": f"{PACKAGE}/__main__.py",
             "requirements": LOCK,
-            "exclude": list(EXCLUDE),
-            "hidden-imports": modules(package),
+            "exclude": [*EXCLUDE, *sorted({*left_out, *every} - set(wanted))],
+            "hidden-imports": wanted,
         },
-        "targets": list(TARGETS),
     }
-    (folder / "ocm-pkg.yaml").write_text(json.dumps(project, indent=1), encoding="utf-8")
+
+
+def plugin(name: str) -> dict[str, object]:
+    """Return the project settings of one of the project's plugins."""
+    return {
+        "component": f"ocm.software/plugins/{name}",
+        "resource": f"{name}plugin",
+        "build": {
+            "builder": "pyinstaller",
+            "entry": f"{PACKAGE}/plugins/{name}.py",
+            "requirements": LOCK,
+            "exclude": list(PLUGIN_EXCLUDE),
+        },
+    }
 
 
 def modules(package: Path) -> list[str]:
@@ -76,18 +113,50 @@ def modules(package: Path) -> list[str]:
     return sorted(found)
 
 
-def start(binary: Path) -> float:
-    """Return the seconds that `--version` takes, the best of some; end if it doesn't answer."""
-    wanted = f"ocm-pkg {version()}\n"
+def needed(every: list[str], left_out: list[str]) -> list[str]:
+    """Return the modules that are reached, at any time, without passing one that is left out.
+
+    Those of the rooms store and plugins, that is: all others are programs or commands.
+    """
+    if not left_out:
+        return every
+    lower = tuple(f"{PACKAGE}.{room}." for room in ("store", "plugins"))
+    found: set[str] = set()
+    pending = [name for name in every if not name.startswith(lower)]
+    while pending:
+        name = pending.pop()
+        if name in every and name not in found and name not in left_out:
+            found.add(name)
+            pending += imported(name)
+    return sorted(found)
+
+
+def imported(module: str) -> set[str]:
+    """Return what a module of the package imports, at any time."""
+    path = PROJECT.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not path.is_file():
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def start(binary: Path, word: str, wanted: str) -> float:
+    """Return the seconds that a command takes, the best of some; end if it doesn't answer."""
     best = float("inf")
     for _ in range(STARTS):
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603 (what was just built)
-            [str(binary), "--version"], capture_output=True, text=True, timeout=60, check=False
+            [str(binary), word], capture_output=True, text=True, timeout=60, check=False
         )
         best = min(best, time.monotonic() - began)
-        if (done.returncode, done.stdout) != (0, wanted):
-            sys.exit(f"error: {binary} --version: status {done.returncode}\n{done.stderr}")
+        if done.returncode or not done.stdout.startswith(wanted):
+            sys.exit(f"error: {binary} {word}: status {done.returncode}\n{done.stderr}")
     return best
 
 
@@ -103,14 +172,22 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=PROJECT / "dist", help="folder for the binary (%(default)s)"
     )
-    out = parser.parse_args().out.absolute()
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--without", action="append", default=[], choices=sorted(FEATURES), help="leave it out"
+    )
+    what.add_argument("--plugin", choices=["ctf"], help="freeze this plugin instead")
+    options = parser.parse_args()
     # Below the project, so that the report says which commit it was built from.
     parent = PROJECT / "build"
     parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="freeze-", dir=parent) as name:
-        make_project(Path(name))
-        binary = build_host.build(Path(sys.executable), Path(name), out)
-    seconds = start(binary)
+        make_project(
+            Path(name), plugin(options.plugin) if options.plugin else program(options.without)
+        )
+        binary = build_host.build(Path(sys.executable), Path(name), options.out.absolute())
+    tried = ("capabilities", "{") if options.plugin else ("--version", f"ocm-pkg {version()}\n")
+    seconds = start(binary, *tried)
     size = binary.stat().st_size
     print(json.dumps({"file": str(binary), "size": size, "version_ms": round(seconds * 1000, 1)}))
 

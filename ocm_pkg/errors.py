@@ -179,9 +179,26 @@ class AuthenticationError(StoreError):
 
 
 class RegistryError(StoreError):
-    """The registry answered with an error status."""
+    """The registry answered with an error status, or with what the protocol does not allow.
+
+    ``status`` is the HTTP status, 0 if it was not that; ``registry_code`` the registry's own code,
+    such as ``DIGEST_INVALID``.
+    """
 
     code = "E502"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 0,
+        registry_code: str = "",
+        hint: str | None = None,
+        detail: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+        self.status = status
+        self.registry_code = registry_code
 
 
 class TransportError(StoreError):

@@ -178,13 +178,17 @@ class BuildJob:
 
 @dataclass(frozen=True, slots=True)
 class BuiltBinary:
-    """What a builder made: the file, and what is known of it."""
+    """What a builder made: the file, and what is known of it.
+
+    ``program`` is the path of the program in an archive of shape ``dir``.
+    """
 
     path: Path
     platform: Platform
     shape: str
     tools: Mapping[str, str] = field(default_factory=dict)
     glibc: str | None = None
+    program: str | None = None
 
 
 class Builder(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from ocm_pkg.builders.result import run_tool, take
+from ocm_pkg.builders.result import program_of, run_tool, take
 from ocm_pkg.errors import ToolMissingError
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.fs.process import child_environment
@@ -23,8 +23,8 @@ class CommandBuilder:
     """Runs the target's ``run`` in the project's folder, without a shell; takes ``output``.
 
     The command learns its target from ``OCM_PKG_OS``, ``OCM_PKG_ARCHITECTURE`` and
-    ``OCM_PKG_OUTPUT`` (the file to leave, absolute). It gets no other variables than the ones of
-    ``fs.process.child_environment``.
+    ``OCM_PKG_OUTPUT``: what to leave there, absolute, is a file, or for the shape ``dir`` a folder.
+    It gets no other variables than the ones of ``fs.process.child_environment``.
     """
 
     def __init__(self, environ: Mapping[str, str], *, timeout: float) -> None:
@@ -38,8 +38,9 @@ class CommandBuilder:
     def build(self, job: BuildJob) -> BuiltBinary:
         """Run the command; what an earlier run left is removed first, so it can't be taken."""
         made = job.folder / str(job.target.output)
-        with storage_errors(f"removing {made}", made.parent):
-            made.unlink(missing_ok=True)
+        left = program_of(job, made)
+        with storage_errors(f"removing {left}", left.parent):
+            left.unlink(missing_ok=True)
         platform = job.target.platform
         env = child_environment(
             self._environ,

@@ -1,4 +1,4 @@
-"""The builder for Python sources: one file for the platform it runs on, with PyInstaller.
+"""The builder for Python sources, with PyInstaller: a file or a folder, for its own platform.
 
 The same sources, requirements and Python give the same bytes: the hash seed is fixed, and the work
 folder, the time and the user do not go into the file.
@@ -59,7 +59,10 @@ class PyInstallerBuilder:
         return f"PyInstaller builds for its own platform: run this on {target.platform}"
 
     def build(self, job: BuildJob) -> BuiltBinary:
-        """Build one file; raise ``ToolMissingError`` or ``BuildError``."""
+        """Build one file, or a folder (shape ``dir``).
+
+        Raises ``ToolMissingError`` or ``BuildError``.
+        """
         self._require_tools()
         entry = job.folder / str(job.target.entry)
         if not entry.is_file():
@@ -70,7 +73,8 @@ class PyInstallerBuilder:
             paths += self._sdk(job, interpreter)
         argv = [
             *(interpreter.program, "-m", "PyInstaller"),
-            *("--onefile", "--clean", "--noconfirm", "--noupx", "--console"),
+            "--onedir" if job.target.shape == "dir" else "--onefile",
+            *("--clean", "--noconfirm", "--noupx", "--console"),
             *(("--strip",) if self._has("strip") and self._host.os == "linux" else ()),
             f"--name={job.project.plugin_name}",
             f"--distpath={job.work / 'dist'}",

@@ -9,6 +9,7 @@ from ocm_pkg.errors import BinaryPlatformError, BuildError, escaped
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.fs.process import ProgramError, ProgramStartError, run
+from ocm_pkg.fs.tree import TreeSelection, gzipped, write_tree
 from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
 from ocm_pkg.ports import BuiltBinary
 
@@ -64,29 +65,62 @@ def _keep_log(job: BuildJob, data: bytes) -> str:
 def take(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
     """Copy what was made to ``job.output``, executable, and say what it is.
 
+    For the shape ``dir`` it is a folder with a program of the plugin's name, which is packed.
     Raises ``BuildError`` if it isn't there or is empty, ``BinaryPlatformError`` if its header
     names another platform than the target.
     """
     target = job.target
-    if not made.is_file():
+    if target.shape == "dir":
+        return _take_folder(job, made, tools)
+    _check(job, made, made)
+    with storage_errors(f"writing {job.output}", job.output.parent):
+        shutil.copyfile(made, job.output)
+        job.output.chmod(0o755)
+    return BuiltBinary(job.output, target.platform, target.shape, dict(tools))
+
+
+def _take_folder(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
+    """Pack a folder so that the same contents give the same bytes."""
+    target = job.target
+    program = job.project.program_path(target.platform)
+    prefix = program.partition("/")[0]
+    _check(job, program_of(job, made), made)
+    with (
+        storage_errors(f"packing {made}", job.output.parent),
+        job.output.open("xb") as out,
+        gzipped(out) as packed,
+    ):
+        write_tree(made, TreeSelection(prefix=prefix), packed)
+    return BuiltBinary(job.output, target.platform, target.shape, dict(tools), program=program)
+
+
+def program_of(job: BuildJob, made: Path) -> Path:
+    """Return the program in what a tool leaves: the file itself, or in a folder by its name."""
+    if job.target.shape != "dir":
+        return made
+    return made / job.project.program_path(job.target.platform).rpartition("/")[2]
+
+
+def _check(job: BuildJob, program: Path, made: Path) -> None:
+    """Refuse a program that isn't there, or is for another platform than the target."""
+    target = job.target
+    if not program.is_file():
+        what = f"folder {made.name} with {program.name}" if made != program else "file"
+        named = "" if made != program else f" {made.name}"
         raise BuildError(
-            f"building {target.platform} with {target.builder} left no file {made.name}",
-            hint=f"it must leave {made}"
+            f"building {target.platform} with {target.builder} left no {what}{named}",
+            hint=f"it must leave {program}"
             + (f"; the log is in {job.log}" if job.log.exists() else ""),
         )
-    with open_regular(made) as stream:
+    with open_regular(program) as stream:
         header = stream.read(HEADER_BYTES)
     platforms = platforms_of(header)
     if target.platform not in platforms:
         what = f"is for {platforms[0]}" if platforms else _what_else(header)
         raise BinaryPlatformError(
-            f"{made} was built for {target.platform}, but {what}",
+            f"{program} was built for {target.platform}, but {what}",
             hint="build it for that platform, or correct the target",
         )
-    with storage_errors(f"writing {job.output}", job.output.parent):
-        shutil.copyfile(made, job.output)
-        job.output.chmod(0o755)
-    return BuiltBinary(job.output, target.platform, target.shape, dict(tools))
 
 
 def _what_else(header: bytes) -> str:

@@ -35,8 +35,8 @@ _RELEASE = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 class ProjectSource:
     """A project and the file that it came from.
 
-    ``config`` is the digest of what the file says about the plugin: comments and the rest of a
-    ``pyproject.toml`` don't count. ``document`` knows where in the file things stand.
+    ``config`` is the digest of what the file says about the plugin: comments, ``publish`` and the
+    rest of a ``pyproject.toml`` don't count. ``document`` knows where in the file things stand.
     """
 
     project: PluginProject
@@ -80,7 +80,9 @@ def load_project(folder: Path) -> ProjectSource:
 
 
 def _source(folder: Path, file: Path, document: YamlDocument) -> ProjectSource:
-    config = digest_of(json.dumps(document.value, sort_keys=True).encode())
+    said = dict(document.value) if isinstance(document.value, dict) else {}
+    said.pop("publish", None)
+    config = digest_of(json.dumps(said, sort_keys=True).encode())
     return ProjectSource(read_project(document), folder, file, config, document)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ import click
 
 from ocm_pkg.cli.locating import DEFAULT_REPOSITORY
 from ocm_pkg.cli.options import command, dry_run_option, output_option
-from ocm_pkg.cli.publishing import reporter, show_published
+from ocm_pkg.cli.publishing import moving, show_published
 from ocm_pkg.cli.sizes import size_of
 from ocm_pkg.errors import FileMissingError, UsageError
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.model.constructor import Constructor
+    from ocm_pkg.ports import ResourceRepository
     from ocm_pkg.services.publish import Policy
 
 CONSTRUCTOR = "component-constructor.yaml"
@@ -78,6 +78,12 @@ SCHEMAS = ("v2", "v3alpha1")
     show_default=True,
     help="Form of the descriptor; the newer reference tool reads v2 alone.",
 )
+@click.option(
+    "--skip-reference-digest-processing",
+    "skip_digests",
+    is_flag=True,
+    help="Ask no registry: resources given by access get no digest that they don't have.",
+)
 @dry_run_option()
 @output_option("table", "json", "yaml")
 def add_cv(
@@ -89,15 +95,16 @@ def add_cv(
     settings: Sequence[str],
     max_input_size: str,
     schema: str,
+    *,
     dry_run: bool,
     output: str,
+    **choices: bool,
 ) -> None:
     """Make component versions from a constructor and store them."""
     from ocm_pkg.fs.inputs import Workplace
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.services.construct import construct
-    from ocm_pkg.services.publish import publish
-    from ocm_pkg.store.copying import batched
+    from ocm_pkg.services.publish import publish_all
 
     spec = RepositorySpec.parse(repository)
     path = context.cwd / constructor
@@ -110,18 +117,29 @@ def add_cv(
     target = context.repository(spec, create=True)
     with context.scratch(spec) as scratch:
         workplace = Workplace(folder, scratch, size_of(max_input_size), keep=not dry_run)
-        made = construct(parsed, workplace, resolve=target.get, locate=locate)
+        made = construct(
+            parsed,
+            workplace,
+            resolve=target.get,
+            locate=locate,
+            external=_external(context, **choices),
+        )
         for warning in (text for one in made for text in one.warnings):
             context.out.warn(warning)
-        store = partial(publish, repository=target, source=str(spec), policy=policy)
-        ready = [(one.descriptor.in_schema(schema), one.contents) for one in made]
-        # All conflicts come before anything is written.
-        published = [store(*one, dry_run=True) for one in ready]
-        if not dry_run:
-            report = reporter(context)
-            with batched(target):
-                published = [store(*one, report=report) for one in ready]
+        with moving(context) as how:
+            published = publish_all(
+                [(one.descriptor.in_schema(schema), one.contents) for one in made],
+                repository=target,
+                source=str(spec),
+                policy=policy,
+                dry_run=dry_run,
+                moving=how,
+            )
     show_published(context, published, dry_run=dry_run, output=output)
+
+
+def _external(context: Context, *, skip_digests: bool) -> ResourceRepository | None:
+    return None if skip_digests else context.external
 
 
 def _input_folder(context: Context, named: str | None) -> Path | None:

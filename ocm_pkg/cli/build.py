@@ -14,6 +14,7 @@ import click
 
 from ocm_pkg.cli.built import megabytes, relative, show_built, show_packaged, show_plan
 from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.cli.publishing import moving
 from ocm_pkg.errors import (
     FileMissingError,
     OcmPkgError,
@@ -136,7 +137,12 @@ def check(context: Context, directory: str, out: str | None, output: str) -> Non
     " Default: all that this machine can.",
 )
 @_out_option
-@click.option("--shape", metavar="SHAPE", help="How binaries are packed: file.")
+@click.option(
+    "--shape",
+    type=click.Choice(["file", "dir"]),
+    help="How programs are packed, whatever the project file says: one file, or a folder in a"
+    " tar.gz, which starts faster and is unpacked when it is installed.",
+)
 @click.option("--plan", "planned", is_flag=True, help="Only say what would be built, and where.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Targets to build at the same time.")
 @dry_run_option()
@@ -157,10 +163,6 @@ def build(
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.services.build import plan
 
-    if shape not in (None, "file"):
-        raise UnsupportedTargetError(
-            f"the shape {shape!r} is not supported by this version", hint="supported: file"
-        )
     source = load_project(project_folder(context, directory))
     builders = _builders(context)
     rows = plan(
@@ -168,6 +170,7 @@ def build(
         host=context.platform,
         builders=builders,
         only=[context.platform if text == HOST else Platform.parse(text) for text in targets],
+        shape=shape,
     )
     if planned or dry_run:
         show_plan(context, rows, output)
@@ -254,14 +257,16 @@ def _publish(
     path = prepared.path
     constructor = parse_constructor(prepared.data, name=path.name, variables={})
     (made,) = construct(constructor, Workplace(path.parent, scratch))
-    return publish(
-        made.descriptor,
-        made.contents,
-        repository=context.repository(spec, create=True),
-        source=str(spec),
-        policy=policy,  # type: ignore[arg-type] # one of the choices above
-        dry_run=dry_run,
-    )
+    with moving(context) as how:
+        return publish(
+            made.descriptor,
+            made.contents,
+            repository=context.repository(spec, create=True),
+            source=str(spec),
+            policy=policy,  # type: ignore[arg-type] # one of the choices above
+            dry_run=dry_run,
+            moving=how,
+        )
 
 
 def _build(
@@ -280,7 +285,7 @@ def _build(
     from ocm_pkg.services.build import build as build_all
 
     def done(target: BuiltTarget) -> None:
-        name = source.project.binary_name(target.platform)
+        name = source.project.binary_name(target.platform, target.shape)
         context.out.step(f"built {relative(out / name, context.cwd)} ({megabytes(target.size)})")
 
     sources = Sources(

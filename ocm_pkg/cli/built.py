@@ -94,7 +94,8 @@ def _show_part(
     output: str,
     more: Mapping[str, Any],
 ) -> None:
-    files = [(target, out / source.project.binary_name(target.platform)) for target in part.targets]
+    name_of = source.project.binary_name
+    files = [(target, out / name_of(target.platform, target.shape)) for target in part.targets]
     if output == "table":
         context.out.table(
             ("platform", "file", "size", "digest"),

@@ -34,6 +34,8 @@ _COMPONENT = "ocm_pkg.cli.component"
 _SIGNATURE = "ocm_pkg.cli.signature"
 _VERIFICATION = "ocm_pkg.cli.verification"
 _PLUGIN = "ocm_pkg.cli.plugin"
+_LOGIN = "ocm_pkg.cli.login"
+_CACHE = "ocm_pkg.cli.cache"
 _CV = ("component-version", "component-versions", "componentversion", "componentversions", "cvs")
 
 _INSTALL = Entry(_PLUGIN, "install", "install a verified plugin")
@@ -47,6 +49,9 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "test": Entry(_TEST, "test", "run a binary through the plugin contract"),
     "merge": Entry(_MERGE, "merge", "join what several machines built"),
     "package": Entry(_BUILD, "package", "make a component version of what was built"),
+    "publish": Entry(
+        "ocm_pkg.cli.publish", "publish", "copy a component version to where others get it"
+    ),
     "add": Group(
         "add component versions",
         {
@@ -102,6 +107,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
         "copy component versions",
         {"cv": Entry(_COMPONENT, "transfer_cv", "copy from one repository to another", _CV)},
     ),
+    "serve": Entry("ocm_pkg.cli.serve", "serve", "serve a CTF as an OCI registry"),
     "plugin": Group(
         "install and use plugins",
         {
@@ -111,6 +117,15 @@ COMMANDS: Mapping[str, Entry | Group] = {
             "remove": _REMOVE,
             "capabilities": Entry(_PLUGIN, "capabilities", "ask a plugin what it can do"),
             "call": Entry(_PLUGIN, "call", "send one request to a plugin"),
+        },
+    ),
+    "login": Entry(_LOGIN, "login", "log in to an OCI registry"),
+    "logout": Entry(_LOGIN, "logout", "forget the login to an OCI registry"),
+    "cache": Group(
+        "what was fetched from registries",
+        {
+            "dir": Entry(_CACHE, "cache_dir", "print the folder of the cache"),
+            "prune": Entry(_CACHE, "cache_prune", "shrink or empty the cache"),
         },
     ),
     "config": Group(

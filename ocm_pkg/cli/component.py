@@ -8,7 +8,7 @@ import click
 
 from ocm_pkg.cli.locating import DEFAULT_REPOSITORY
 from ocm_pkg.cli.options import command, dry_run_option, output_option
-from ocm_pkg.cli.publishing import reporter, show_published
+from ocm_pkg.cli.publishing import moving, show_published
 from ocm_pkg.cli.sizes import human_size
 from ocm_pkg.errors import UsageError
 
@@ -39,14 +39,15 @@ def _one(context: Context, text: str, **options: bool) -> tuple[Repository, str,
 def get_cv(context: Context, ref: str, recursive: bool, output: str) -> None:
     """Print component versions: one, all of a component, or all of a repository."""
     from ocm_pkg.model.reference import ComponentRef
-    from ocm_pkg.store.closure import closure
 
     repository, keys = _keys(context, ComponentRef.parse(ref))
     found: dict[tuple[str, str], ComponentDescriptor] = {}
-    limits = context.references
     for component, version in keys:
         if recursive:
-            for descriptor in reversed(closure(repository, component, version, limits)):
+            from ocm_pkg.store.closure import closure
+
+            whole = closure(repository, component, version, context.references)
+            for descriptor in reversed(whole):
                 found.setdefault((descriptor.name, descriptor.version), descriptor)
         else:
             found[component, version] = repository.get(component, version)
@@ -172,6 +173,7 @@ def download_resource(
         version,
         parse(identities),
         repository=repository,
+        external=context.external,
         output=context.cwd / (output_file or "."),
         dry_run=dry_run,
     )
@@ -193,7 +195,7 @@ def download_resource(
 @click.option(
     "--copy-resources/--no-copy-resources",
     default=None,
-    help="Refuse if any content is outside the source: it can't be copied by value yet.",
+    help="Store content of resources that is kept elsewhere with the copy, too.",
 )
 @click.option("--replace", is_flag=True, help="Replace what is there with other content.")
 @click.option(
@@ -226,15 +228,17 @@ def transfer_cv(
     configured = context.config.transfer
     wanted = configured.recursive if recursive is None else recursive
     origin, component, version = _one(context, source, prefer_plugins=prefer_plugins)
-    published = transfer(
-        component,
-        version,
-        source=origin,
-        destination=context.repository(spec, create=True, prefer_plugins=prefer_plugins),
-        repository=str(spec),
-        report=reporter(context),
-        recursive=context.references if wanted else False,
-        copy_resources=bool(configured.copy_all if copy_resources is None else copy_resources),
-        **choices,
-    )
+    by_value = configured.copy_all if copy_resources is None else copy_resources
+    with moving(context) as how:
+        published = transfer(
+            component,
+            version,
+            source=origin,
+            destination=context.repository(spec, create=True, prefer_plugins=prefer_plugins),
+            repository=str(spec),
+            recursive=context.references if wanted else False,
+            external=context.external if by_value else None,
+            moving=how,
+            **choices,
+        )
     show_published(context, published, dry_run=choices["dry_run"], output=output)

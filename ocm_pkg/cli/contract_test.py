@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,12 @@ from ocm_pkg.cli.options import command, output_option
 from ocm_pkg.errors import FileMissingError, PluginCallError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.plugin.contract_run import Check
+
+_ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 
 @command()
@@ -28,19 +33,20 @@ if TYPE_CHECKING:
 def test(context: Context, plugin: str | None, session: Path | None, output: str) -> None:
     """Run a plugin through the contract: capabilities, start, health, calls, shutdown, idle exit.
 
-    FILE is an executable, NAME an installed plugin; without either it is what this project's
-    build left in dist for this machine.
+    FILE is an executable, or the archive of a folder with one; NAME an installed plugin; without
+    either it is what this project's build left in dist for this machine.
     """
     from ocm_pkg.plugin.contract_run import replay, run_contract
 
     file = _file(context, plugin)
-    if session is None:
-        checks = run_contract(file, environment=context.environ)
-    else:
-        from ocm_pkg.plugin.recording import read_session
+    with _unpacked(file) as program:
+        if session is None:
+            checks = run_contract(program, environment=context.environ)
+        else:
+            from ocm_pkg.plugin.recording import read_session
 
-        exchanges = read_session(context.cwd / session)
-        checks = replay(file, exchanges, environment=context.environ)
+            exchanges = read_session(context.cwd / session)
+            checks = replay(program, exchanges, environment=context.environ)
     failed = [check for check in checks if check.result == "failed"]
     if output == "table":
         columns = ("check", "result", "ms", "detail")
@@ -86,12 +92,33 @@ def _built(context: Context) -> Path:
         path = context.cwd / name
         if path.is_file():
             project = parse(path.read_bytes(), name=name)
-            built = context.cwd / "dist" / project.binary_name(context.platform)
-            if built.is_file():
-                return built
+            dist = context.cwd / "dist"
+            for shape in ("file", "dir"):
+                built = dist / project.binary_name(context.platform, shape)
+                if built.is_file():
+                    return built
+            built = dist / project.binary_name(context.platform)
             raise FileMissingError(
                 f"{built} does not exist", hint="build it: ocm-pkg build; or name another file"
             )
     raise FileMissingError(
         "no plugin to test: there is no ocm-pkg.yaml here", hint="ocm-pkg test FILE"
     )
+
+
+@contextmanager
+def _unpacked(file: Path) -> Iterator[Path]:
+    """Give the program to run: ``file`` itself, or the one in the archive that it is."""
+    if not file.name.endswith(_ARCHIVES):
+        yield file
+        return
+    import tempfile
+
+    from ocm_pkg.fs.oserror import storage_errors
+    from ocm_pkg.fs.unpack import unpack
+
+    with tempfile.TemporaryDirectory(prefix="ocm-pkg-") as name:
+        with storage_errors(f"unpacking {file}", Path(name)), file.open("rb") as stream:
+            compressed = not file.name.endswith(".tar")
+            found = unpack(stream, Path(name), what=file.name, compressed=compressed)
+        yield Path(name, found.program)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 COUNTS = ("components", "reference-depth", "signatures")
-SIZES = ("program-size", "archive-size", "document-size")
+SIZES = ("program-size", "archive-size", "document-size", "cache-size")
 
 
 def parse(texts: Iterable[str]) -> dict[str, int]:

@@ -23,6 +23,7 @@ class Settings:
     color: str | None = None
     no_input: bool | None = None
     offline: bool | None = None
+    plain_http: bool | None = None
     loglevel: str | None = None
     plugin_directory: str | None = None
     config: tuple[str, ...] | None = None
@@ -44,9 +45,17 @@ _COMMON = (
     click.option("-q", "--quiet", is_flag=True, default=None, help="No progress, only results."),
     click.option("-v", "--verbose", is_flag=True, default=None, help="Show the chain of causes."),
     click.option("--color", type=click.Choice(["auto", "always", "never"]), help="Colour."),
-    click.option("--no-input", is_flag=True, default=None, help="Never ask (nothing asks today)."),
+    click.option(
+        "--no-input", is_flag=True, default=None, help="Never ask; an error where `login` would."
+    ),
     click.option(
         "--offline", is_flag=True, default=None, help="Open no connection to the network."
+    ),
+    click.option(
+        "--plain-http",
+        is_flag=True,
+        default=None,
+        help="Registries without a scheme are http, not https.",
     ),
     click.option("--loglevel", type=click.Choice(LOG_LEVELS), help="Log to standard error."),
     click.option(

@@ -12,6 +12,7 @@ from ocm_pkg.errors import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ocm_pkg.cli.bars import Bars
     from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.document import JSONValue
 
@@ -38,6 +39,7 @@ class Output:
         self._out = out or sys.stdout
         self._err = err or sys.stderr
         self._quiet = quiet
+        self._bars: Bars | None = None
         self._color = color == "always" or (color == "auto" and not no_color and self._err.isatty())
         self._rich = color != "never" and not no_color and self._out.isatty()
 
@@ -90,33 +92,34 @@ class Output:
     def step(self, text: str) -> None:
         """Say what was done or is being done; left out with ``--quiet``."""
         if not self._quiet:
-            self._err.write(escaped(text) + "\n")
-            self._err.flush()
+            self._say(escaped(text))
 
     def warn(self, text: str) -> None:
         """Say what may be wrong, though the command goes on."""
-        self._err.write(f"{self._paint(_YELLOW, 'warning:')} {escaped(text)}\n")
+        self._say(f"{self._paint(_YELLOW, 'warning:')} {escaped(text)}")
 
     @contextmanager
-    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """Show a bar of ``total`` bytes on a terminal while the block runs.
+    def transfers(self) -> Iterator[Bars]:
+        """Show how content moves while the block runs: bars, if standard error is a terminal.
 
-        The block gets a function that takes the bytes done since its last call. Without a
-        terminal one line is printed at the end.
+        The block gets what hears of it (``model.published.Progress``).
         """
-        if self._quiet or not self._err.isatty():
-            yield lambda _count: None
-            self.step(label)
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+        from ocm_pkg.cli.bars import Bars
 
-        console = Console(file=self._err, no_color=not self._color)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Progress(*columns, console=console, transient=True) as bars:
-            task = bars.add_task(escaped(label), total=total)
-            yield lambda count: bars.advance(task, count)
-        self.step(label)
+        shown = not self._quiet and self._err.isatty()
+        with Bars(self._err, shown=shown, color=self._color) as bars:
+            self._bars = bars
+            try:
+                yield bars
+            finally:
+                self._bars = None
+
+    def _say(self, line: str) -> None:
+        if self._bars is not None:
+            self._bars.say(line)
+            return
+        self._err.write(line + "\n")
+        self._err.flush()
 
     def error(self, error: OcmPkgError, *, as_json: bool, chain: bool = False) -> None:
         """Print an error: as an object on standard output, or for people on standard error."""
@@ -145,10 +148,12 @@ def _json(value: object, indent: int | None = None) -> str:
 
 
 def error_object(error: OcmPkgError) -> dict[str, Any]:
-    """Return ``{"code", "message", "hint", "at"?}``."""
+    """Return ``{"code", "message", "hint", "at"?, "detail"?}``."""
     shown: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
     if error.at:
         shown["at"] = error.at
+    if error.detail:
+        shown["detail"] = list(error.detail)
     return shown
 
 

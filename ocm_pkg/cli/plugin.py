@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.cli.publishing import moving
 from ocm_pkg.cli.sigstoreconfig import sigstore_options
 from ocm_pkg.errors import InvalidDocumentError, PluginCallError, PluginError, UsageError, escaped
 
@@ -65,6 +66,7 @@ def install(
     order = _order(context, _source(context, spec), descriptor.name, descriptor.version, wanted)
     arguments: dict[str, Any] = {
         "repository": repository,
+        "descriptor": descriptor,
         "trust": context.trust(keys, roots, sigstore),
         "place": context.place(into),
         "now": context.now(),
@@ -76,7 +78,8 @@ def install(
         return
     is_native = order.platform == context.platform
     try_it = partial(_try, environment=context.environ) if is_native else None
-    installed = install_plugin(order, **arguments, probe=try_it)
+    with moving(context) as how:
+        installed = install_plugin(order, **arguments, probe=try_it, progress=how.progress)
     verb = "installed" if installed.changed else "already installed:"
     text = f"{verb} {installed.receipt.name} {installed.receipt.version} at {installed.path}"
     context.out.data(installed.to_json(), output, text=text)

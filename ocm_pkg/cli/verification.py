@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ocm_pkg.cli.options import command, output_option
+from ocm_pkg.cli.publishing import moving
 from ocm_pkg.cli.sigstoreconfig import sigstore_options
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from ocm_pkg.signing.trust import Signer
 
 _FILE = click.Path(path_type=Path)
-_READERS = 4
 
 
 @command()
@@ -55,13 +55,11 @@ def verify_cv(
     Without --key, --ca and --sigstore-identity whoever is configured for a signature is trusted,
     else the public keys of your keys folder.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     from ocm_pkg.services.verify import inspect
 
     trust = context.trust(keys, roots, sigstore)
     _spec, repository, descriptor = context.component_version(ref)
-    with ThreadPoolExecutor(_READERS, "verify") as executor:
+    with moving(context) as how:
         found = inspect(
             repository=repository,
             descriptor=descriptor,
@@ -70,7 +68,8 @@ def verify_cv(
             names=names or None,
             level=level,
             skip_external=skip_external,
-            executor=executor,
+            external=context.external,
+            moving=how,
             limits=context.references,
         )
     _show_verification(context, found, output)

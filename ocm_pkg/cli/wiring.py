@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
+from ocm_pkg.cli.folders import home_of, own_folder
 from ocm_pkg.cli.output import Output
 from ocm_pkg.errors import ConfigError
 
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
     from ocm_pkg.fs.installation import Place
     from ocm_pkg.model.config import Configuration
     from ocm_pkg.model.descriptor import ComponentDescriptor
-    from ocm_pkg.model.identity import Identity
     from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.reference import RepositorySpec
-    from ocm_pkg.plugin.caller import CredentialSource
     from ocm_pkg.plugin.manager import PluginManager
-    from ocm_pkg.ports import Repository
+    from ocm_pkg.ports import Repository, ResourceRepository
     from ocm_pkg.signing.trust import TrustPolicy
+    from ocm_pkg.store.base import OCIStore
+    from ocm_pkg.store.cached import CachedContent
     from ocm_pkg.store.closure import ReferenceLimits
     from ocm_pkg.store.credentials import CredentialStore
+    from ocm_pkg.store.registries import Registries
 
 
 @dataclass
@@ -100,35 +102,22 @@ class Context:
     @property
     def home(self) -> Path:
         """The user's home folder."""
-        home = self.environ.get("USERPROFILE" if sys.platform == "win32" else "HOME", "")
-        if not Path(home).is_absolute():
-            raise ConfigError(
-                "no home folder: HOME is not set to an absolute path",
-                hint="set HOME; or XDG_DATA_HOME, XDG_CACHE_HOME, XDG_CONFIG_HOME and"
-                " OCM_PLUGIN_DIRECTORY",
-            )
-        return Path(home)
+        return home_of(self.environ)
 
     @property
     def data_folder(self) -> Path:
         """Content and receipts of installed plugins."""
-        return self._folder("XDG_DATA_HOME", ".local/share", "Library/Application Support")
+        return own_folder(self.environ, "data")
 
     @property
     def cache_folder(self) -> Path:
         """What can be made again."""
-        return self._folder("XDG_CACHE_HOME", ".cache", "Library/Caches")
+        return own_folder(self.environ, "cache")
 
     @property
     def config_folder(self) -> Path:
         """Keys and settings."""
-        return self._folder("XDG_CONFIG_HOME", ".config", "Library/Application Support")
-
-    def _folder(self, variable: str, elsewhere: str, on_mac: str) -> Path:
-        named = self.environ.get(variable, "")
-        if Path(named).is_absolute():
-            return Path(named) / "ocm-pkg"
-        return self.home / (on_mac if sys.platform == "darwin" else elsewhere) / "ocm-pkg"
+        return own_folder(self.environ, "config")
 
     @cached_property
     def config_files(self) -> tuple[Path, ...]:
@@ -141,7 +130,7 @@ class Context:
         executable = program if program.is_absolute() else None
         return configfiles.existing(
             configfiles.candidates(
-                self.environ, home=self._home, cwd=self.cwd, executable=executable
+                self.environ, home=self.known_home, cwd=self.cwd, executable=executable
             )
         )
 
@@ -153,7 +142,8 @@ class Context:
         return load(self.config_files, self.out.warn)
 
     @property
-    def _home(self) -> Path | None:
+    def known_home(self) -> Path | None:
+        """The user's home folder, or None."""
         try:
             return self.home
         except ConfigError:
@@ -163,20 +153,20 @@ class Context:
         """Return the path that a configuration means, as the reference does."""
         from ocm_pkg.store.credentials import resolve
 
-        return resolve(text, self.cwd, self._home)
+        return resolve(text, self.cwd, self.known_home)
 
     @cached_property
     def credentials(self) -> CredentialStore:
-        """Credentials for consumers; without any configuration Docker's are used."""
+        """Credentials for consumers: those configured, then Docker's and Podman's logins."""
         from ocm_pkg.store.credentials import CredentialStore
 
         return CredentialStore(
             self.config,
             environ=self.environ,
             folder=self.cwd,
-            home=self._home,
+            home=self.known_home,
             warn=self.out.warn,
-            docker_by_default=not self.config_files,
+            docker_by_default=True,
         )
 
     @cached_property
@@ -193,7 +183,7 @@ class Context:
 
     def _warn_of_local_plugins(self) -> None:
         """Say if a file of the working folder, which may be somebody else's, names programs."""
-        if self.settings.config or self.cwd == self._home:
+        if self.settings.config or self.cwd == self.known_home:
             return
         for entry in self.config.entries:
             folder = Path(entry.node.file).parent
@@ -213,15 +203,72 @@ class Context:
     ) -> Repository:
         """Open a repository: built in where possible, else (or if preferred) through a plugin."""
         spec = self._unaliased(spec)
-        if spec.kind == "ctf" and not prefer_plugins:
+        is_registry = spec.kind == "oci" and self.has_registries
+        if (is_registry or spec.kind == "ctf") and not prefer_plugins:
             from ocm_pkg.store.provider import BuiltinProvider
 
             opened = BuiltinProvider(
-                self.cwd, max_unpacked=self.limits.get("archive-size"), documents=self.documents
+                self.cwd,
+                max_unpacked=self.limits.get("archive-size"),
+                documents=self.documents,
+                registry=self.registries.repository_store if is_registry else None,
             )
             return opened.open(spec, create=create)
+        from ocm_pkg.cli.pluginhost import for_plugin
+
         manager = self.manager(prefer="external" if prefer_plugins else "builtin")
-        return manager.open(spec, create=create)
+        return manager.open(for_plugin(self, spec), create=create)
+
+    @property
+    def has_registries(self) -> bool:
+        """Whether this program was made with the client of OCI registries."""
+        from ocm_pkg.store import has_registries
+
+        return has_registries()
+
+    @cached_property
+    def registries(self) -> Registries:
+        """The OCI registries; connections are made when they are needed."""
+        from ocm_pkg.store.registries import LazyCredentials, Registries
+
+        found = Registries(
+            http=self.config.http if self.config_files else None,
+            environ=self.environ,
+            home=self.known_home,
+            credentials=LazyCredentials(lambda: self.credentials),
+            cache=self.cache,
+            offline=self.offline,
+            plain_http=bool(self.settings.plain_http),
+        )
+        self._closing.callback(found.close)
+        return found
+
+    @property
+    def external(self) -> ResourceRepository:
+        """Content that is outside of repositories: artifacts of registries, or by plugins."""
+        if self.has_registries:
+            from ocm_pkg.store.images import Images
+
+            def open_store(address: str, repository: str) -> OCIStore:
+                # The configuration is read when it is needed, and not before.
+                return self.registries.store_of(address, repository)
+
+            return Images(open_store)
+        from ocm_pkg.plugin.elsewhere import PluginResources
+
+        return PluginResources(self.manager())
+
+    @cached_property
+    def cache(self) -> CachedContent | None:
+        """What was fetched from registries; None if there is no folder for it."""
+        from ocm_pkg.fs.blobcache import BlobCache
+        from ocm_pkg.store.cached import CachedContent
+
+        try:
+            folder = self.cache_folder / "blobs"
+        except ConfigError:
+            return None
+        return CachedContent(BlobCache(folder, self.limits.get("cache-size")))
 
     @property
     def documents(self) -> Limits:
@@ -323,28 +370,9 @@ class Context:
 
     def manager(self, *, prefer: str = "builtin") -> PluginManager:
         """Return the manager of the plugins in the plugin folder; it ends them with the command."""
-        from ocm_pkg.plugin.builtin import builtin_plugins
-        from ocm_pkg.plugin.manager import DEFAULT_IDLE_TIMEOUT, Hooks, PluginManager
+        from ocm_pkg.cli.pluginhost import plugin_manager
 
         if prefer not in self._managers:
-            idle = self.config.plugins.idle_timeout if self.config_files else None
-            self._managers[prefer] = PluginManager(
-                self.plugin_folders,
-                builtin=builtin_plugins(self.cwd),
-                prefer=prefer,
-                environment=self.environ,
-                idle_timeout=idle / 1e9 if idle else DEFAULT_IDLE_TIMEOUT,
-                hooks=Hooks(credentials=self._credentials_for_plugins()),
-            )
+            self._managers[prefer] = plugin_manager(self, prefer)
             self._closing.callback(self._managers[prefer].close)
         return self._managers[prefer]
-
-    def _credentials_for_plugins(self) -> CredentialSource | None:
-        """Return what finds secrets for plugins; None if there can be none to ask for."""
-        docker = self.environ.get("DOCKER_CONFIG") or (self._home and self._home / ".docker")
-        if not self.config_files and not (docker and (Path(docker) / "config.json").is_file()):
-            return None
-        return self._credential_object
-
-    def _credential_object(self, identity: Identity) -> Mapping[str, Any] | None:
-        return self.credentials.credential_object(identity)

@@ -63,14 +63,14 @@ def make_folder(path: Path, mode: int = 0o755) -> None:
         _make_folders(path, mode)
 
 
-def _make_folders(path: Path, mode: int) -> None:
+def _make_folders(path: Path, mode: int, *, has_parent: bool = False) -> None:
     try:
         path.mkdir(mode=0o700)
     except FileNotFoundError:
-        if path.parent == path:
+        if path.parent == path or has_parent:
             raise
         _make_folders(path.parent, mode)
-        _make_folders(path, mode)
+        _make_folders(path, mode, has_parent=True)
     except FileExistsError:
         if not path.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "", str(path)) from None

@@ -14,6 +14,7 @@ from ocm_pkg.fs.regular import open_regular
 from ocm_pkg.model.digest import Digest, new_hasher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import TypeAlias
 
@@ -58,6 +59,11 @@ class VerifyingReader(io.RawIOBase):
         self._what = what
         self._hasher = new_hasher(digest.algorithm)
         self._failed: DigestMismatchError | None = None
+        self._watcher: Callable[[int], None] | None = None
+
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """Call ``watcher`` with ``count`` after each read; what it raises ends the reading."""
+        self._watcher = watcher
 
     @override
     def readable(self) -> bool:
@@ -76,6 +82,8 @@ class VerifyingReader(io.RawIOBase):
         count = _readinto(self._stream, view) if len(view) else 0
         self._hasher.update(view[:count])
         self.count += count
+        if self._watcher is not None:
+            self._watcher(self.count)
         if count == 0 or self.count == self._size:
             self._finish()
         return count
@@ -202,6 +210,11 @@ class FileBlob:
     def media_type(self) -> str | None:
         """The media type, if it is known."""
         return self._media_type
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of the file, and not a part."""
+        return self._offset == 0 and self._length is None
 
     @property
     def size_promised(self) -> bool:

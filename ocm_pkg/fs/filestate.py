@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ocm_pkg.errors import FileMissingError, OcmPkgError
 from ocm_pkg.fs.blob import BUFFER, open_regular
-from ocm_pkg.model.digest import digest_of_chunks
+from ocm_pkg.model.digest import digest_of, digest_of_chunks
 from ocm_pkg.model.receipt import InstalledFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
     from typing import BinaryIO
 
     from ocm_pkg.model.digest import Digest
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 State: TypeAlias = Literal["ok", "changed", "missing"]
 
 
-def record(folder: Path, path: str, sha256: str) -> InstalledFile:
-    """Return how the file ``path`` in ``folder`` looks now; ``sha256`` is its known digest."""
+def record(folder: Path, path: str, sha256: str, link: str | None = None) -> InstalledFile:
+    """Return how the file ``path`` in ``folder`` looks now; ``sha256`` is its known digest.
+
+    ``link`` is where it leads if it is a symbolic link.
+    """
     info = (folder / path).lstat()
     return InstalledFile(
         path=path,
@@ -33,7 +36,13 @@ def record(folder: Path, path: str, sha256: str) -> InstalledFile:
         ctime_ns=info.st_ctime_ns,
         inode=info.st_ino,
         device=info.st_dev,
+        link=link,
     )
+
+
+def record_link(folder: Path, path: str, target: str) -> InstalledFile:
+    """Return how the symbolic link ``path`` looks now, which leads to ``target``."""
+    return record(folder, path, digest_of(target.encode()).hex, target)
 
 
 def hash_file(path: Path) -> Digest:
@@ -56,18 +65,20 @@ def state_of(folder: Path, files: Sequence[InstalledFile], *, full: bool = False
     states = {_file_state(folder, file, full=full) for file in files}
     if "missing" in states:
         return "missing"
-    if "changed" in states or _names(folder) != {file.path for file in files}:
+    if "changed" in states or names_in(folder) != {file.path for file in files}:
         return "changed"
     return "ok"
 
 
 def _file_state(folder: Path, file: InstalledFile, *, full: bool) -> State:
     try:
-        now = record(folder, file.path, file.sha256)
+        now = record(folder, file.path, file.sha256, file.link)
         if now == file and not full:
             return "ok"
         if (now.size, now.mode) != (file.size, file.mode):
             return "changed"
+        if file.link is not None:
+            return "ok" if str((folder / file.path).readlink()) == file.link else "changed"
         return "ok" if hash_file(folder / file.path).hex == file.sha256 else "changed"
     except (FileNotFoundError, NotADirectoryError, FileMissingError):
         return "missing"
@@ -75,9 +86,10 @@ def _file_state(folder: Path, file: InstalledFile, *, full: bool) -> State:
         return "changed"
 
 
-def _names(folder: Path) -> set[str]:
-    return {
-        os.path.relpath(os.path.join(root, name), folder)  # noqa: PTH118 - beside os.walk
-        for root, _folders, names in os.walk(folder)
-        for name in names
-    }
+def names_in(folder: Path) -> set[str]:
+    """Return the paths of all files and links; a link to a folder is no folder."""
+    found: set[str] = set()
+    for root, folders, names in os.walk(folder):
+        links = [name for name in folders if Path(root, name).is_symlink()]
+        found.update(str(Path(root, name).relative_to(folder)) for name in (*names, *links))
+    return found

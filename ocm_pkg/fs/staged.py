@@ -6,10 +6,11 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from ocm_pkg.fs.blob import FileBlob
+from ocm_pkg.fs.blob import FileBlob, open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import BinaryIO
 
     from ocm_pkg.model.digest import Digest
 
@@ -23,6 +24,12 @@ class StagedBlob(FileBlob):
 
     def __init__(self, path: Path, media_type: str, size: int, digest: Digest) -> None:
         super().__init__(path, media_type, size, digest, follow_links=False)
+
+    def plain(self, offset: int = 0) -> BinaryIO:
+        """Return a stream from ``offset`` that does not hash its bytes once more."""
+        stream = open_regular(self.path, follow_links=False)
+        stream.seek(offset)
+        return stream
 
     def move(self, target: Path, mode: int) -> bool:
         """Sync the file and rename it to ``target``, from where it is read from now on.

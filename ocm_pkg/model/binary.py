@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from ocm_pkg.errors import WrongBinaryError
 from ocm_pkg.model.platform import Platform
 
 if TYPE_CHECKING:
@@ -96,3 +97,19 @@ def _macho(header: bytes) -> Iterator[Platform]:
         (machine,) = struct.unpack_from(f">I{entry - 4}x", header, 8 + index * entry)
         if machine in _MACHO_MACHINES:
             yield Platform("darwin", _MACHO_MACHINES[machine])
+
+
+def check_header(header: bytes, wanted: Platform, what: str) -> None:
+    """Refuse a program that its own header says is for another platform, or that is none.
+
+    A script, which starts with ``#!``, is good for every platform that can run one. Raises
+    ``WrongBinaryError``; ``what`` names the program in it.
+    """
+    platforms = platforms_of(header)
+    if wanted in platforms or (header.startswith(b"#!") and wanted.os != "windows"):
+        return
+    found = f"is for {' and '.join(map(str, platforms))}" if platforms else "is no program"
+    raise WrongBinaryError(
+        f"{what} {found}, not for {wanted} as its identity says",
+        hint="tell its provider; nothing was installed",
+    )

@@ -84,10 +84,9 @@ class DockerConfig:
         names = registry_names(identity)
         own = next((name for name in names if name in self._helpers), None)
         program = self._helpers[own] if own else self._store
-        server = own or next((name for name in names if "/" not in name), None)
-        if program is None or server is None:
+        if program is None or not names:
             return None
-        return Helper(program, HUB_URL if server == HUB else server)
+        return Helper(program, HUB_URL if own == HUB else own or login_name(identity))
 
     def entry(self, identity: Identity) -> dict[str, str] | None:
         """Return the properties of a registry's own entry; None if there is none."""
@@ -127,11 +126,9 @@ class DockerConfig:
 
 def registry_names(identity: Identity) -> tuple[str, ...]:
     """Return the names that an entry for a registry may have, the most specific first."""
-    host = identity.get("hostname", "").lower()
+    host = _host(identity)
     if not host:
         return ()
-    if host in _HUB_NAMES:
-        host = HUB
     default = default_port(identity.get("scheme"))
     port = identity.get("port") or default
     hosts = [f"{host}:{port}", host] if port == default else [f"{host}:{port}"]
@@ -140,6 +137,45 @@ def registry_names(identity: Identity) -> tuple[str, ...]:
     parts = [part for part in identity.get("path", "").split("/") if part]
     below = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return (*(f"{one}/{path}" for path in below for one in hosts), *hosts)
+
+
+def read_members(data: bytes, *, name: str) -> JSONObject:
+    """Return all members of a configuration, or raise ``ConfigError``, which shows none of them."""
+    members = _json(data, name)
+    DockerConfig.parse(members, name=name)
+    return members
+
+
+def with_login(
+    members: JSONObject, identity: Identity, entry: JSONObject | None
+) -> tuple[JSONObject, bool]:
+    """Return members with ``entry`` for a registry, and whether there was another one before.
+
+    It takes the place of every entry for the registry as a whole, however that was written; None
+    takes them away. All else stays as it is.
+    """
+    names = {name for name in registry_names(identity) if "/" not in name}
+    auths = _mapping(members, "auths", "the Docker configuration")
+    kept = {key: value for key, value in auths.items() if _key(key) not in names}
+    removed = len(kept) < len(auths)
+    if entry is not None:
+        kept[login_name(identity)] = entry
+    if not removed and entry is None:
+        return members, False
+    return {**members, "auths": kept}, removed
+
+
+def login_name(identity: Identity) -> str:
+    """Return what a login at a registry is stored under: ``HOST[:PORT]``, Docker Hub's is a URL."""
+    host, port = _host(identity), identity.get("port")
+    if port in (None, "", default_port(identity.get("scheme"))):
+        return HUB_URL if host == HUB else host
+    return f"{host}:{port}"
+
+
+def password_entry(user: str, password: str) -> JSONObject:
+    """Return the entry that holds user and password."""
+    return {"auth": base64.b64encode(f"{user}:{password}".encode()).decode("ascii")}
 
 
 def read_answer(output: bytes, *, helper: Helper) -> dict[str, str]:
@@ -156,6 +192,14 @@ def read_answer(output: bytes, *, helper: Helper) -> dict[str, str]:
 def says_not_found(output: bytes) -> bool:
     """Whether a helper that failed just has nothing for the server."""
     return _NOT_FOUND.search(output[:1000].decode("utf-8", "replace")) is not None
+
+
+def _host(identity: Identity) -> str:
+    """Return a consumer's host as files name it."""
+    host = identity.get("hostname", "").lower()
+    if ":" in host and not host.startswith("["):
+        return f"[{host}]"
+    return HUB if host in _HUB_NAMES else host
 
 
 def _key(name: str) -> str:

@@ -23,7 +23,10 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class BuiltTarget:
-    """One binary that was built: what it is, and with which tools. ``size`` is in bytes."""
+    """One binary that was built: what it is, and with which tools. ``size`` is in bytes.
+
+    ``program`` is the path of the program in the archive of shape ``dir``, else None.
+    """
 
     platform: Platform
     digest: Digest
@@ -31,6 +34,7 @@ class BuiltTarget:
     shape: str
     builder: str
     glibc: str | None = None
+    program: str | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -42,6 +46,7 @@ class BuiltTarget:
             "shape": self.shape,
             "glibc": self.glibc,
             "builder": self.builder,
+            **({"program": self.program} if self.program else {}),
             "tools": dict(sorted(self.tools.items())),
         }
 
@@ -105,11 +110,14 @@ def _target(members: Members) -> BuiltTarget:
         shape=members.text("shape"),
         builder=members.text("builder"),
         glibc=members.optional_text("glibc"),
+        program=members.optional_text("program"),
         tools=members.texts("tools"),
     )
     members.end()
     if target.shape not in NAMES:
         raise members.error("shape", f"must be one of {', '.join(NAMES)}")
+    if (target.shape == "dir") != (target.program is not None):
+        raise members.error("program", "must be there for the shape dir, and for no other")
     return target
 
 

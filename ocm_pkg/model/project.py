@@ -14,7 +14,7 @@ from ocm_pkg.model import tomltext, yamltext
 from ocm_pkg.model.document import read_document, show_path
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.model.projectfile import ProjectFile
-from ocm_pkg.model.reference import component_name_ok, element_name_ok
+from ocm_pkg.model.reference import RepositorySpec, component_name_ok, element_name_ok
 from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
 from ocm_pkg.model.version import is_version
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE_NAME = "ocm-pkg.yaml"
 SECTION = ("tool", "ocm-pkg")
 DESCRIPTION_LABEL = "ocm-pkg.dev/description"
-SHAPES = ("file",)
+SHAPES = ("file", "dir")
 BUILDERS: Mapping[str, tuple[str, ...]] = {
     "pyinstaller": ("entry", "requirements", "exclude", "hidden-imports"),
     "command": ("run", "output"),
@@ -71,16 +71,26 @@ class PluginProject:
     require: Require
     assets: tuple[Asset, ...]
     labels: Mapping[str, Any]
+    publish_to: RepositorySpec | None = None
 
     @property
     def plugin_name(self) -> str:
         """The name it is installed under: the last segment of the component's name."""
         return self.component.rpartition("/")[2]
 
-    def binary_name(self, platform: Platform) -> str:
-        """Return ``RESOURCE.OS-ARCH``, with ``.exe`` for Windows (as the ADR's sample does)."""
+    def binary_name(self, platform: Platform, shape: str = "file") -> str:
+        """Return ``RESOURCE.OS-ARCH``, with ``.exe`` for Windows (as the ADR's sample does).
+
+        A folder is in ``RESOURCE.OS-ARCH.tar.gz``.
+        """
         suffix = ".exe" if platform.os == "windows" else ""
+        suffix = ".tar.gz" if shape == "dir" else suffix
         return f"{self.resource}.{platform.os}-{platform.architecture}{suffix}"
+
+    def program_path(self, platform: Platform) -> str:
+        """Return where the program is in the archive of shape ``dir``: ``NAME/NAME``."""
+        suffix = ".exe" if platform.os == "windows" else ""
+        return f"{self.plugin_name}/{self.plugin_name}{suffix}"
 
     def target(self, platform: Platform) -> Target | None:
         """Return the target for ``platform``, if there is one."""
@@ -132,7 +142,16 @@ class _Reader:
             require=file.require,
             assets=file.assets,
             labels=file.labels,
+            publish_to=self._publish_to(file),
         )
+
+    def _publish_to(self, file: ProjectFile) -> RepositorySpec | None:
+        if file.publish.to is None:
+            return None
+        try:
+            return RepositorySpec.parse(file.publish.to)
+        except UsageError as error:
+            raise self._error(("publish", "to"), error.message, error.hint) from error
 
     def _error(
         self, path: Sequence[str | int], problem: str, hint: str | None = None
@@ -316,7 +335,7 @@ def _members(settings: BuildSettings) -> dict[str, Any]:
 _FIRST_LINE = "formatVersion: 1"
 _ABSENT: JSONValue = "\0absent"
 _LATER: Mapping[tuple[str, ...], str] = {
-    ("publish",): "remove it and run `ocm-pkg transfer cv REF DESTINATION`",
+    ("publish", "catalog"): "remove it: there are no catalogs yet",
     ("sign",): "remove it and run `ocm-pkg sign cv REF --key FILE`",
     ("require", "glibc-max"): "supported in require: all-targets, size-mb",
     ("require", "startup-ms"): "supported in require: all-targets, size-mb",

@@ -64,6 +64,12 @@ class Asset(_File):
     type: Text = "directoryTree"
 
 
+class PublishSettings(_File):
+    """Where component versions are published: ``to`` is a repository."""
+
+    to: Text | None = None
+
+
 class ProjectFile(_File):
     """The file, member for member."""
 
@@ -78,3 +84,4 @@ class ProjectFile(_File):
     require: Require = Field(default_factory=Require)
     assets: Annotated[tuple[Asset, ...], Field(strict=False)] = ()
     labels: dict[str, Any] = Field(default_factory=dict)
+    publish: PublishSettings = Field(default_factory=PublishSettings)

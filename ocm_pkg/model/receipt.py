@@ -22,7 +22,8 @@ class InstalledFile:
     """One file, and how it looked when it was installed.
 
     ``sha256`` is 64 hex digits, ``mode`` the permission bits. Times, inode and device tell a
-    changed file without reading it.
+    changed file without reading it. ``link`` is where a symbolic link leads, None for a file; its
+    digest is that of this text.
     """
 
     path: str
@@ -33,6 +34,7 @@ class InstalledFile:
     ctime_ns: int
     inode: int
     device: int
+    link: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def _file(members: Members) -> InstalledFile:
         ctime_ns=members.integer("ctime_ns"),
         inode=members.integer("inode"),
         device=members.integer("device"),
+        link=members.optional_text("link"),
     )
     members.end()
     return file
@@ -186,4 +189,5 @@ def _file_json(file: InstalledFile) -> dict[str, Any]:
         "ctime_ns": file.ctime_ns,
         "inode": file.inode,
         "device": file.device,
+        **({"link": file.link} if file.link is not None else {}),
     }

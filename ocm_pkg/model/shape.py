@@ -41,6 +41,11 @@ class ShapeInfo:
         return _MEDIA_TYPES[self.shape]
 
 
+def is_compressed(media_type: str | None) -> bool:
+    """Whether an archive of this media type is a tar in gzip, and not a plain tar."""
+    return media_type != TAR
+
+
 def label(info: ShapeInfo) -> dict[str, Any]:
     """Return the resource label that a signature covers."""
     value: dict[str, Any] = {"formatVersion": 1, "shape": info.shape}

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 from ocm_pkg.contract.endpoints import endpoint
 from ocm_pkg.contract.jsontext import write_json
 from ocm_pkg.contract.messages import LOCAL_FILE, Location, encode_query
-from ocm_pkg.errors import DigestMismatchError, InvalidDocumentError, PluginProtocolError, escaped
+from ocm_pkg.errors import (
+    AuthenticationError,
+    DigestMismatchError,
+    InvalidDocumentError,
+    PluginProtocolError,
+    escaped,
+)
 from ocm_pkg.fs.blob import FileBlob, copy_blob
+from ocm_pkg.fs.watched import file_of
 from ocm_pkg.model.digest import Digest, algorithm_of, new_hasher
 from ocm_pkg.plugin.client import CallStatusError, check_status, request_headers
 
@@ -30,6 +37,7 @@ CredentialSource: TypeAlias = "Callable[[Mapping[str, str]], Mapping[str, Any] |
 
 _GENERIC_DIGEST = "genericBlobDigest/v1"
 _NO_ENDPOINT = "404 page not found"
+_UNAUTHORISED = 401
 
 
 class Caller:
@@ -61,8 +69,8 @@ class Caller:
     ) -> tuple[JSONValue, Response]:
         """Call an operation; return the value of its answer, and the answer itself.
 
-        Raises ``CallStatusError`` for a status other than 200, ``PluginProtocolError`` for an
-        answer that is not what the operation answers with.
+        Raises ``AuthenticationError`` for status 401, ``CallStatusError`` for any other than 200,
+        ``PluginProtocolError`` for an answer that is not what the operation answers with.
         """
         row = endpoint(self.kind, operation)
         path = f"{row.path}?{encode_query(query)}" if query else row.path
@@ -78,7 +86,13 @@ class Caller:
             return row.read_answer(response.body), response
         except CallStatusError as error:
             self.instance.explain(error, "call")
-            raise
+            if error.status != _UNAUTHORISED:
+                raise
+            raise AuthenticationError(
+                error.message,
+                hint="configure credentials for it, or log in: ocm-pkg login HOST",
+                detail=error.detail,
+            ) from error
         except PluginProtocolError as error:
             raise self.refused(error.message) from error
 
@@ -104,7 +118,7 @@ class Caller:
             return None
         try:
             answer = self.call(operation, body=body or {"type": spec})
-        except CallStatusError:
+        except (CallStatusError, AuthenticationError):
             return None
         # Kinds for credentials answer with the identity itself, all others wrap it.
         identity = answer if operation == "consumer_identity" else (answer or {}).get("identity")
@@ -120,10 +134,11 @@ class Caller:
         temporary file in the plugin's content folder, which is removed afterwards. Raises
         ``DigestMismatchError`` if the content is not what the blob or ``expected`` says.
         """
-        if isinstance(blob, FileBlob) and _is_whole(blob):
+        whole = file_of(blob)
+        if whole is not None and _is_whole(whole):
             if blob.digest is not None or expected is not None:
                 _copy(blob, cast("BinaryIO", _Nowhere()), expected)
-            yield Location(LOCAL_FILE, str(blob.path.absolute()), blob.media_type).to_json()
+            yield Location(LOCAL_FILE, str(whole.path.absolute()), blob.media_type).to_json()
             return
         folder = self.instance.content_folder()
         with tempfile.NamedTemporaryFile(dir=folder, prefix="upload-") as file:

@@ -9,7 +9,7 @@ from ocm_pkg.contract.capabilities import Capability, Kind
 from ocm_pkg.errors import PluginCallError, PluginProtocolError, SignatureError
 from ocm_pkg.model.descriptor import Resource, SignatureSpec
 from ocm_pkg.model.document import read_document
-from ocm_pkg.plugin.caller import Caller, expected_digest
+from ocm_pkg.plugin.caller import Caller, expected_digest, is_no_endpoint
 from ocm_pkg.plugin.client import CallStatusError
 from ocm_pkg.plugin.proxies import RepositoryProviderProxy
 from ocm_pkg.plugin.specs import check_spec
@@ -230,9 +230,12 @@ class CredentialRepositoryProxy(_Proxy):
     def _resolve(
         self, body: Mapping[str, Any], credentials: Mapping[str, Any] | None
     ) -> Mapping[str, Any] | None:
-        answer = self._caller.call("resolve", body=body, credentials=credentials)
-        if not isinstance(answer, dict):
-            raise self._caller.refused("its credentials are not an object")
+        try:
+            answer = self._caller.call("resolve", body=body, credentials=credentials)
+        except CallStatusError as error:
+            if error.status != 404 or is_no_endpoint(error):
+                raise
+            return None
         return answer or None
 
 

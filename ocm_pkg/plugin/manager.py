@@ -85,6 +85,8 @@ class PluginManager:
     allowed part of it, and ``XDG_RUNTIME_DIR`` and ``TMPDIR`` in it say where private folders are
     made, unless ``runtime_folder`` does. ``idle_timeout`` is in seconds.
     ``transport`` is ``socket`` or ``tcp``; by default a socket where one can be made.
+    ``configurations`` are typed entries of the OCM configuration; a plugin is given those of the
+    types that it asks for.
 
     Use it as a context manager, or call ``close``. Safe to use from many threads.
     """
@@ -101,6 +103,7 @@ class PluginManager:
         idle_timeout: float = DEFAULT_IDLE_TIMEOUT,
         hooks: Hooks | None = None,
         transport: str | None = None,
+        configurations: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         if idle_timeout <= 0:
             raise ConfigError("the idle timeout of plugins must be more than 0 seconds")
@@ -113,6 +116,7 @@ class PluginManager:
         self._hooks = hooks or Hooks()
         self._runtime_folder = runtime_folder
         self._transport = transport
+        self._configurations = tuple(dict(one) for one in configurations)
         self._idle_timeout = idle_timeout
         self._around: Surroundings | None = None
         self._lock = threading.Lock()
@@ -179,10 +183,10 @@ class PluginManager:
     def plugins(self) -> list[PluginInfo]:
         """Return the built-in plugins, those in the folders, and the rejected with reasons."""
         discovery = self.discover()
-        listed = [
-            PluginInfo(plugin.id, pairs=self._pairs(plugin))
-            for plugin in self._registry.implemented
-        ]
+        implemented: dict[str, tuple[Pair, ...]] = {}
+        for one in self._registry.implemented:
+            implemented[one.id] = (*implemented.get(one.id, ()), *self._pairs(one))
+        listed = [PluginInfo(name, pairs=pairs) for name, pairs in implemented.items()]
         listed += [
             PluginInfo(plugin.name, plugin.path, plugin.version, self._pairs(plugin))
             for plugin in discovery.found
@@ -245,6 +249,7 @@ class PluginManager:
                 content=PrivateFolder(contents),
                 transport="tcp" if self._transport == "tcp" or not parents else "socket",
                 idle_timeout=self._idle_timeout,
+                configurations=self._configurations,
             )
         return PluginInstance(plugin, self._around, self._limits)
 

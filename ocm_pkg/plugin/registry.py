@@ -24,17 +24,19 @@ class ImplementedPlugin:
     """A plugin that runs in this process: ``base`` implements the Protocol of its capabilities.
 
     For component version repositories that is ``ports.RepositoryProvider``. ``type`` stands for
-    all its spellings (``ctf``, ``CTF``, ``CommonTransportFormat/v1``).
+    all its spellings (``ctf``, ``CTF``, ``CommonTransportFormat/v1``), and so do ``aliases``. One
+    plugin may be registered several times under its ``id``, for types of several sorts.
     """
 
     id: str
     type: str
     capabilities: tuple[Asked, ...]
     base: object
+    aliases: tuple[str, ...] = ()
 
     def serves(self, asked: Asked, type_name: str) -> str | None:
         """Return the type's name here if ``asked`` is served for it, else None."""
-        if not same_type(self.type, type_name):
+        if not any(same_type(name, type_name) for name in (self.type, *self.aliases)):
             return None
         if isinstance(asked, Kind):
             served = any(_kind(one) is asked for one in self.capabilities)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 def check_spec(plugin: ExternalPlugin, kind: Kind, type_name: str, spec: Mapping[str, Any]) -> None:
     """Raise ``InvalidDocumentError`` if the plugin's schema for ``type_name`` refuses ``spec``.
 
+    A plugin that was looked up by the ADR's name of the type has its schema under the type's own.
     A plugin without a schema takes everything. ``PluginProtocolError`` if the schema itself is
     wrong, or refers to another document: none is ever fetched.
     """
-    entry = plugin.capabilities.find(kind, type_name)
+    able = plugin.capabilities
+    entry = able.find(kind, type_name) or able.find(kind, str(spec.get("type")))
     if entry is not None and entry.schema:
         _check(plugin.label, entry.schema, spec)
 

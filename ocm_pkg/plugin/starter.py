@@ -7,7 +7,7 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ocm_pkg.contract.config import PluginConfig
 from ocm_pkg.contract.startup import Address
@@ -41,7 +41,8 @@ _TRY_BY_HAND = "try it by hand: ocm-pkg test FILE"
 class Surroundings:
     """What every start needs: environment, folders for sockets and for content, transport.
 
-    ``idle_timeout`` is in seconds: after that long without a call the plugin ends.
+    ``idle_timeout`` is in seconds: after that long without a call the plugin ends. Of
+    ``configurations`` it is given those of the types that it asked for.
     """
 
     environment: Mapping[str, str]
@@ -49,6 +50,7 @@ class Surroundings:
     content: PrivateFolder
     transport: Transport = "socket"
     idle_timeout: float = 3600.0
+    configurations: tuple[dict[str, Any], ...] = ()
 
 
 def start_plugin(
@@ -132,11 +134,13 @@ class _Start:
         # part keeps two managers, and two starts, apart.
         identifier = f"{_plain(self.plugin.name)}-{os.urandom(4).hex()}"
         idle = int(self.around.idle_timeout * 1e9)
+        wanted = self.plugin.capabilities.config_types
+        given = tuple(one for one in self.around.configurations if one.get("type") in wanted)
         if self.around.transport == "tcp":
             address = Address.tcp(f"127.0.0.1:{_free_port()}")
-            return PluginConfig(identifier, "tcp", f":{address.port}", idle), address
+            return PluginConfig(identifier, "tcp", f":{address.port}", idle, given), address
         path = str(folder / _SOCKET)
-        return PluginConfig(identifier, "socket", path, idle), Address.unix(path)
+        return PluginConfig(identifier, "socket", path, idle, given), Address.unix(path)
 
     def _await_ready(
         self, running: RunningPlugin, given: Address | None, deadline: Deadline

@@ -13,7 +13,8 @@ from ocm_pkg.sdk import Plugin, serve
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocm_pkg.plugins.handler import RepositoryHandler, Spool
+    from ocm_pkg.plugins.handler import RepositoryHandler
+    from ocm_pkg.plugins.spool import Spool
     from ocm_pkg.sdk import Credentials, Spec
 
 ID = "ocm.software/plugins/ctf"
@@ -48,7 +49,8 @@ class CTFOpener:
         from pathlib import Path
 
         from ocm_pkg.model.reference import RepositorySpec
-        from ocm_pkg.plugins.handler import RepositoryHandler, Spool
+        from ocm_pkg.plugins.handler import RepositoryHandler
+        from ocm_pkg.plugins.spool import Spool
         from ocm_pkg.store.provider import BuiltinProvider
 
         with self._lock:

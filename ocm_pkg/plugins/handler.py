@@ -5,16 +5,12 @@ Content that is a file of its own is handed over by its path, after its digest w
 
 from __future__ import annotations
 
-import tempfile
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ocm_pkg.errors import AmbiguousResourceError, ResourceNotFoundError
-from ocm_pkg.fs.atomic import PendingFile, remove_tree, storage_errors
-from ocm_pkg.fs.blob import FileBlob, copy_blob, verify
+from ocm_pkg.fs.blob import FileBlob, verify
 from ocm_pkg.model import identity as identities
-from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
+from ocm_pkg.model.descriptor import MEDIA_TYPE_JSON, ComponentDescriptor, Resource, Source
 from ocm_pkg.model.document import read_document
 from ocm_pkg.sdk import Content
 from ocm_pkg.store.archive import ArchiveStore
@@ -23,41 +19,16 @@ from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from ocm_pkg.model.reference import RepositorySpec
+    from ocm_pkg.plugins.spool import Spool
     from ocm_pkg.ports import Blob, Repository, RepositoryProvider
     from ocm_pkg.sdk import Descriptor, Element
 
 FoundT = TypeVar("FoundT", Resource, Source)
 
 _NO_ACCESS = {"type": "none"}
-
-
-class Spool:
-    """A private folder for content that is no file of its own; made when it is first needed."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._folder: Path | None = None
-
-    def store(self, blob: Blob) -> Path:
-        """Return a file with the content, verified while it was written."""
-        with self._lock:
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="ocm-"))
-        with PendingFile(self._folder) as pending:
-            with storage_errors(f"writing to {self._folder}", self._folder):
-                digest, _ = copy_blob(blob, pending.stream)
-            path = self._folder / digest.hex
-            pending.commit(path, 0o600, name_durable=False)
-        return path
-
-    def close(self) -> None:
-        """Remove the folder and all that is in it."""
-        with self._lock:
-            if self._folder is not None:
-                remove_tree(self._folder)
-                self._folder = None
 
 
 class RepositoryHandler:
@@ -72,9 +43,13 @@ class RepositoryHandler:
         """Return the versions of a component, newest first."""
         return self._open().versions(name)
 
-    def get(self, name: str, version: str) -> Descriptor:
-        """Return the descriptor."""
-        return self._open().get(name, version).to_json()
+    def get(self, name: str, version: str) -> Descriptor | bytes:
+        """Return the descriptor; the very bytes that are stored, if they are what is sent."""
+        found = self._open().get(name, version)
+        stored = found.encoded
+        if stored is None or stored.media_type != MEDIA_TYPE_JSON or found.api_version is not None:
+            return found.to_json()
+        return stored.data
 
     def add(self, descriptor: Descriptor) -> None:
         """Commit a component version; the same again changes nothing, another is a conflict."""

@@ -29,9 +29,10 @@
 
 The program answers both contracts: ``capabilities``, ``server --config JSON`` (ADR 0001) and
 ``--config JSON`` (the v2 library). A class with ``add`` can be written to as well; see
-``WritableRepository``. ``raise NotFound``, ``Unauthorized``, ``Conflict`` or ``Invalid`` (or any
-``ValueError``) to answer a call with 404, 401, 409 or 400; any other exception is a 500, with its
-message to the caller and its traceback to the log.
+``WritableRepository``. ``Plugin`` has the other kinds that can be served: content behind accesses,
+digests, lists of components, credentials. ``raise NotFound``, ``Unauthorized``, ``Conflict`` or
+``Invalid`` (or any ``ValueError``) to answer a call with 404, 401, 409 or 400; any other exception
+is a 500, with its message to the caller and its traceback to the log.
 """
 
 from __future__ import annotations
@@ -42,28 +43,38 @@ from ocm_pkg.errors import NotFoundError as NotFound
 from ocm_pkg.errors import UsageError as Invalid
 from ocm_pkg.sdk.main import serve
 from ocm_pkg.sdk.plugin import (
+    ComponentLister,
     Content,
+    CredentialRepository,
     Credentials,
     Descriptor,
+    DigestProcessor,
     Element,
     Plugin,
     ReadableRepository,
+    ReadableResources,
     Spec,
     WritableRepository,
+    WritableResources,
 )
 
 __all__ = [
+    "ComponentLister",
     "Conflict",
     "Content",
+    "CredentialRepository",
     "Credentials",
     "Descriptor",
+    "DigestProcessor",
     "Element",
     "Invalid",
     "NotFound",
     "Plugin",
     "ReadableRepository",
+    "ReadableResources",
     "Spec",
     "Unauthorized",
     "WritableRepository",
+    "WritableResources",
     "serve",
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from ocm_pkg.contract.capabilities import Kind
 from ocm_pkg.contract.endpoints import ENDPOINTS
 from ocm_pkg.contract.jsontext import read_object, write_json
 from ocm_pkg.contract.messages import (
-    LOCAL_FILE,
     MAX_BODY,
-    Location,
     decode_credentials,
     decode_identity,
     decode_object,
@@ -25,22 +24,17 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.sdk.http import Response
 from ocm_pkg.sdk.log import bridge_logging
-from ocm_pkg.sdk.plugin import Content
+from ocm_pkg.sdk.operations import OPERATIONS, Defect
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ocm_pkg.contract.endpoints import Endpoint
     from ocm_pkg.contract.jsontext import JSONObject, JSONValue
     from ocm_pkg.sdk.http import Request
     from ocm_pkg.sdk.log import Log
-    from ocm_pkg.sdk.plugin import Credentials, Plugin, RepositoryType, Spec
-
-Handler: TypeAlias = Any
-"""An author's object; it may lack optional methods, and calling a missing one is a failure."""
-
-Returned: TypeAlias = Any
-"""What an author's method returned: checked before it is sent."""
+    from ocm_pkg.sdk.operations import Handler
+    from ocm_pkg.sdk.plugin import Credentials, IdentityOf, Implementation, Plugin, Spec
 
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (NotFoundError, 404),
@@ -50,12 +44,18 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (PluginProtocolError, 400),
     (ValueError, 400),
 )
+_OBJECTS = {
+    Kind.COMPONENT_VERSION_REPOSITORY: ("repository", "repository"),
+    Kind.COMPONENT_LISTER: ("repository", "repository"),
+    Kind.RESOURCE_REPOSITORY: ("resource", "access"),
+    Kind.DIGEST_PROCESSOR_REPOSITORY: ("resource", "access"),
+    Kind.CREDENTIAL_REPOSITORY: ("config", "configuration"),
+}
+"""The member of a call with its typed object (for a resource that is its access), and its name."""
+
+_TEXTS = ("name", "version", "last")
 _LONGEST_MESSAGE = 2000
 _SHORTEST_SECRET = 4
-
-
-class Defect(Exception):  # noqa: N818 - says whose fault it is
-    """An implementation returned something that cannot be sent."""
 
 
 class Calls:
@@ -97,44 +97,59 @@ class Calls:
             return self._failure(row, error, credentials)
         if value is None and row.operation != "identity":
             return Response(200)
-        return Response(200, write_json(value).encode(), json=True)
+        body = value if isinstance(value, bytes) else write_json(value).encode()
+        return Response(200, body, json=True)
 
     def _operate(self, row: Endpoint, members: JSONObject, credentials: Credentials) -> JSONValue:
         if row.operation == "identity":
             return self._identity(members["type"])
-        spec = members.get("repository")
-        repository = self._repository(spec)
-        if row.writes and not repository.writable:
-            raise PluginProtocolError(f"{repository.support.type} can only be read")
+        if row.operation == "consumer_identity":
+            return self._consumer_identity(members["config"])
+        found, spec = self._implementation(row, members)
+        if row.writes and not found.writable:
+            raise PluginProtocolError(f"{found.support.type} can only be read")
         try:
-            handler: Handler = repository.factory(
-                spec or {"type": repository.support.type}, credentials
-            )
+            handler: Handler = found.factory(spec, credentials)
         finally:
             bridge_logging(self._log)
-        return _OPERATIONS[row.operation](handler, members)
+        return OPERATIONS[found.kind, row.operation](handler, members)
 
-    def _repository(self, spec: Spec | None) -> RepositoryType:
-        if spec is None:
-            found = self._plugin.only_repository
-            if found is None:
-                raise PluginProtocolError("the parameter repository is missing")
-            return found
-        name = spec.get("type")
-        found = self._plugin.repository(name) if isinstance(name, str) else None
-        if found is None:
-            raise PluginProtocolError(f"unknown repository type {name!r}")
-        return found
+    def _implementation(self, row: Endpoint, members: JSONObject) -> tuple[Implementation, Spec]:
+        """Return what serves the call, and the typed object that it is for."""
+        kind = row.kind
+        assert kind is not None  # noqa: S101 - what every plugin serves was answered before
+        member, what = _OBJECTS[kind]
+        spec: Any = members.get(member)
+        if member == "resource":
+            spec = spec.get("access")
+        known = self._plugin.of_kind(kind)
+        if spec is None and f"{member}?" in row.request:
+            if len(known) > 1:
+                raise PluginProtocolError(f"the parameter {member} is missing")
+            return known[0], {"type": known[0].support.type}
+        name = spec.get("type") if isinstance(spec, dict) else None
+        found = self._plugin.named(name, kind) if isinstance(name, str) else ()
+        if not found:
+            raise PluginProtocolError(f"unknown {what} type {name!r}")
+        return found[0], spec
 
     def _identity(self, spec: Spec) -> JSONValue:
-        repository = self._repository(spec)
-        identity = None if repository.identity is None else repository.identity(spec)
+        name = spec.get("type")
+        found = self._plugin.named(name) if isinstance(name, str) else ()
+        if not found:
+            raise PluginProtocolError(f"unknown type {name!r}")
+        functions = [known.identity for known in found if known.identity is not None]
+        identity = _first_identity(functions, spec)
+        return None if identity is None else {"identity": identity}
+
+    def _consumer_identity(self, config: Spec) -> JSONValue:
+        found = self._plugin.named(str(config.get("type")), Kind.CREDENTIAL_REPOSITORY)
+        if not found:
+            raise PluginProtocolError(f"unknown configuration type {config.get('type')!r}")
+        identity = _first_identity([known.identity for known in found if known.identity], config)
         if identity is None:
-            return None
-        texts = dict(identity)
-        if "type" not in texts or not all(isinstance(text, str) for text in texts.values()):
-            raise Defect("the identity is not texts by name with a type")
-        return {"identity": texts}
+            raise NotFoundError("no credentials are needed for it")
+        return identity
 
     def _failure(self, row: Endpoint, error: Exception, credentials: Credentials) -> Response:
         status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
@@ -179,8 +194,8 @@ def _members(row: Endpoint, request: Request) -> JSONObject:
         value = found.get(name.rstrip("?"))
         if value is None and name.endswith("?"):
             continue
-        expected: type = str if name in ("name", "version") else dict
-        if not isinstance(value, expected) or value == "":
+        expected: type = str if name.rstrip("?") in _TEXTS else dict
+        if not isinstance(value, expected) or (value == "" and not name.endswith("?")):
             sort = "a text" if expected is str else "an object"
             raise PluginProtocolError(f"{name.rstrip('?')} is missing or not {sort}")
     return found
@@ -195,83 +210,13 @@ def _decode_parameters(query: Mapping[str, str]) -> JSONObject:
     return found
 
 
-def _versions(handler: Handler, members: JSONObject) -> JSONValue:
-    versions = list(handler.versions(members["name"]))
-    if not all(isinstance(version, str) for version in versions):
-        raise Defect("the versions are not texts")
-    return versions
-
-
-def _get(handler: Handler, members: JSONObject) -> JSONValue:
-    return _object(handler.get(members["name"], members["version"]), "descriptor")
-
-
-def _add(handler: Handler, members: JSONObject) -> None:
-    handler.add(members["descriptor"])
-
-
-def _local_resource(handler: Handler, members: JSONObject) -> JSONValue:
-    found = handler.local_resource(members["name"], members["version"], members["identity"])
-    return _handed_over(found, "resource")
-
-
-def _local_source(handler: Handler, members: JSONObject) -> JSONValue:
-    found = handler.local_source(members["name"], members["version"], members["identity"])
-    return _handed_over(found, "source")
-
-
-def _put_local_resource(handler: Handler, members: JSONObject) -> JSONValue:
-    return _upload(handler.put_local_resource, members, "resource")
-
-
-def _put_local_source(handler: Handler, members: JSONObject) -> JSONValue:
-    return _upload(handler.put_local_source, members, "source")
-
-
-def _check_health(handler: Handler, _: JSONObject) -> None:
-    check = getattr(handler, "check_health", None)
-    if check is not None:
-        check()
-
-
-def _handed_over(found: Returned, name: str) -> JSONObject:
-    content = Content(*found)
-    element = _object(content.element, name)
-    path = str(content.path)
-    if not path.startswith("/"):
-        raise Defect(f"the path of the {name} is not absolute")
-    access = element.get("access")
-    stated = access.get("mediaType") if isinstance(access, dict) else None
-    location = Location(LOCAL_FILE, path, content.media_type or stated)
-    return {"location": location.to_json(), name: element}
-
-
-def _upload(put: Handler, members: JSONObject, name: str) -> JSONObject:
-    from pathlib import Path
-
-    location = Location.parse(members[f"{name}Location"], what=f"{name}Location")
-    if location.type != LOCAL_FILE:
-        raise PluginProtocolError(f"unsupported location type {location.type}")
-    path = Path(location.value)
-    if not path.is_file():
-        raise PluginProtocolError(f"{location.value} is not a file that can be read")
-    stored = put(members["name"], members["version"], members[name], path, location.media_type)
-    return _object(stored, name)
-
-
-def _object(value: Returned, name: str) -> JSONObject:
-    if not isinstance(value, dict):
-        raise Defect(f"the {name} is not an object but {type(value).__name__}")
-    return value
-
-
-_OPERATIONS = {
-    "versions": _versions,
-    "get": _get,
-    "add": _add,
-    "local_resource": _local_resource,
-    "put_local_resource": _put_local_resource,
-    "local_source": _local_source,
-    "put_local_source": _put_local_source,
-    "check_health": _check_health,
-}
+def _first_identity(functions: Iterable[IdentityOf], spec: Spec) -> dict[str, str] | None:
+    """Return the first identity that there is for a typed object."""
+    for function in functions:
+        identity = function(spec)
+        if identity is not None:
+            texts = dict(identity)
+            if "type" not in texts or not all(isinstance(text, str) for text in texts.values()):
+                raise Defect("the identity is not texts by name with a type")
+            return texts
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, UnsupportedTargetError
@@ -56,9 +56,11 @@ def plan(
     host: Platform,
     builders: Mapping[str, Builder],
     only: Sequence[Platform] = (),
+    shape: str | None = None,
 ) -> tuple[PlannedTarget, ...]:
     """Return the targets to build, in the order of the project file; all, or ``only`` some.
 
+    With ``shape`` all of them are packed so, whatever the project file says.
     Raises ``UnsupportedTargetError`` for a platform in ``only`` that the project has no target
     for, or that this machine can't build.
     """
@@ -71,11 +73,14 @@ def plan(
     rows = tuple(
         PlannedTarget(
             target,
-            project.binary_name(target.platform),
+            project.binary_name(target.platform, target.shape),
             builders[target.builder].missing(target, host),
         )
-        for target in project.targets
-        if not only or target.platform in only
+        for target in (
+            replace(target, shape=shape or target.shape)
+            for target in project.targets
+            if not only or target.platform in only
+        )
     )
     for row in rows:
         if only and row.missing is not None:
@@ -120,7 +125,7 @@ def build(
 
 
 def _job(sources: Sources, target: Target, staged: Path, out: Path) -> BuildJob:
-    name = sources.project.binary_name(target.platform)
+    name = sources.project.binary_name(target.platform, target.shape)
     work = staged / f"work-{name}"
     with storage_errors(f"making {work}", staged):
         work.mkdir()
@@ -183,7 +188,8 @@ def _commit(
     def copy(stream: BinaryIO) -> None:
         copied.append(copy_blob(blob, stream))
 
-    write_file(out / job.output.name, copy, 0o755, fail_point=fail_point)
+    mode = 0o644 if binary.shape == "dir" else 0o755
+    write_file(out / job.output.name, copy, mode, fail_point=fail_point)
     with storage_errors(f"removing {job.work}", job.work.parent):
         shutil.rmtree(job.work)
     digest, size = copied[0]
@@ -194,6 +200,7 @@ def _commit(
         shape=binary.shape,
         builder=job.target.builder,
         glibc=binary.glibc,
+        program=binary.program,
         tools=binary.tools,
     )
 
@@ -212,7 +219,7 @@ def _part(sources: Sources, built: Sequence[BuiltTarget], out: Path) -> Part:
         target
         for target in _earlier(part, out)
         if target.platform not in {new.platform for new in built}
-        and (out / project.binary_name(target.platform)).is_file()
+        and (out / project.binary_name(target.platform, target.shape)).is_file()
     ]
     targets = sorted([*earlier, *built], key=lambda target: target.platform)
     return Part(part.component, part.version, part.commit, part.config, part.lock, tuple(targets))

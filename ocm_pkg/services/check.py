@@ -211,7 +211,7 @@ def _differences(checked: Checked, part: Part) -> Iterator[str]:
 
 
 def _binary(checked: Checked, target: BuiltTarget, at: str, fix: str) -> Iterator[Finding]:
-    path = checked.out / checked.project.binary_name(target.platform)
+    path = checked.out / checked.project.binary_name(target.platform, target.shape)
     if not path.is_file():
         yield Finding("E305", f"{path.name} is listed, but is not there", at, fix)
         return

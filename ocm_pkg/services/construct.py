@@ -15,15 +15,16 @@ from ocm_pkg.errors import (
     DigestMismatchError,
     InvalidDocumentError,
     OcmPkgError,
+    UnreachableContentError,
 )
 from ocm_pkg.fs.inputs import FILE_MEDIA_TYPE, Inputs
 from ocm_pkg.model.access import AccessSpec
-from ocm_pkg.model.descriptor import ComponentDescriptor
+from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import normalise
 from ocm_pkg.model.published import NORMALISATION, component_digest, undigested
-from ocm_pkg.store.digester import digest_spec
+from ocm_pkg.store.digester import digest_external, digest_spec, is_external
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
         InputSpec,
         Provider,
     )
-    from ocm_pkg.ports import Blob
+    from ocm_pkg.ports import Blob, ResourceRepository
     from ocm_pkg.store.copying import Contents, ElementKey
 
     Key: TypeAlias = tuple[str, str]
     Locate: TypeAlias = Callable[[Sequence[str | int]], tuple[str, Sequence[str]]]
     Resolve: TypeAlias = Callable[[str, str], ComponentDescriptor]
 
+_WITHOUT = "write its digest into the constructor, or use --skip-reference-digest-processing"
 _EMPTY: tuple[object, ...] = ([], {}, None)
 
 
@@ -67,18 +69,22 @@ def construct(
     *,
     resolve: Resolve | None = None,
     locate: Locate | None = None,
+    external: ResourceRepository | None = None,
 ) -> tuple[Constructed, ...]:
     """Return the component versions of a constructor, those that others refer to first.
 
     ``resolve`` returns a component version that is referred to and isn't in the constructor; each
-    reference gets the digest of what it refers to. ``locate`` returns ``FILE:LINE:COLUMN`` of a
-    path in the constructor, and the line itself, for errors. Raises ``FileMissingError``;
-    ``InvalidDocumentError`` for an input outside the folder, that is no file or folder, or of a
-    type that needs a plugin; ``UsageError`` for a folder that can't be packed;
-    ``LocalStorageError``;
-    ``ComponentVersionNotFoundError`` and ``DigestMismatchError`` for a reference.
+    reference gets the digest of what it refers to. ``external`` is asked for the digest of each
+    resource in an OCI registry that has none; its access stays as it is, and a digest that is
+    given is taken. Without ``external`` such resources get no digest. ``locate`` returns
+    ``FILE:LINE:COLUMN`` of a path in the constructor, and the line itself, for errors.
+
+    Raises ``FileMissingError``; ``InvalidDocumentError`` for an input outside the folder, that is
+    no file or folder, or of a type that needs a plugin; ``UsageError`` for a folder that can't be
+    packed; ``LocalStorageError``; ``ComponentVersionNotFoundError`` and ``DigestMismatchError`` for
+    a reference; ``UnreachableContentError`` for a resource that can't be read.
     """
-    return _Construction(constructor, workplace, resolve, locate).run()
+    return _Construction(constructor, workplace, resolve, locate, external).run()
 
 
 class _Construction:
@@ -88,12 +94,14 @@ class _Construction:
         workplace: Workplace,
         resolve: Resolve | None,
         locate: Locate | None,
+        external: ResourceRepository | None,
     ) -> None:
         self._components = {(one.name, one.version): one for one in constructor.components}
         self._place = {key: index for index, key in enumerate(self._components)}
         self._inputs = Inputs(workplace)
         self._resolve = resolve
         self._locate = locate
+        self._external = external
         self._done: dict[Key, Constructed] = {}
         self._warnings: dict[Key, list[str]] = {}
 
@@ -156,6 +164,9 @@ class _Construction:
                 blob = self._content(component, element.input, (member, index, "input"))
                 contents[member, index] = blob
                 value |= _described(blob, is_resource=member == "resources")
+            elif member == "resources" and "digest" not in value:
+                with self._located((component.name, component.version), (member, index, "access")):
+                    value |= self._elsewhere(value)
             values.append(value)
         return values
 
@@ -164,6 +175,18 @@ class _Construction:
     ) -> Blob:
         with self._located((component.name, component.version), path):
             return self._inputs.blob(spec)
+
+    def _elsewhere(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Return the digest of a resource whose content is in an OCI registry."""
+        resource = Resource.model_validate(value)
+        if self._external is None or not is_external(resource.access):
+            return {}
+        try:
+            digest = digest_external(self._external, resource).digest
+        except UnreachableContentError as error:
+            error.hint = "; or ".join(filter(None, (error.hint, _WITHOUT)))
+            raise
+        return {} if digest is None else {"digest": digest.to_json()}
 
     @contextmanager
     def _located(self, key: Key, path: tuple[str | int, ...]) -> Iterator[None]:

@@ -11,23 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocm_pkg.errors import (
-    DigestMismatchError,
-    OcmPkgError,
-    UntrustedError,
-    UsageError,
-    WrongBinaryError,
-)
-from ocm_pkg.fs.atomic import (
-    commit_folder,
-    make_folder,
-    staged_folder,
-    storage_errors,
-    write_file,
-)
+from ocm_pkg.errors import DigestMismatchError, OcmPkgError, UntrustedError
+from ocm_pkg.fs.atomic import commit_folder, make_folder, staged_folder, storage_errors, write_file
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.contentstore import keep_content
-from ocm_pkg.fs.filestate import record
+from ocm_pkg.fs.filestate import record, state_of
 from ocm_pkg.fs.installation import (
     PROGRAM,
     RECEIPT,
@@ -36,11 +24,12 @@ from ocm_pkg.fs.installation import (
     checked_name,
     name_for,
 )
-from ocm_pkg.fs.receive import receive
-from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
+from ocm_pkg.fs.staging import Bounds, stage
+from ocm_pkg.fs.watched import Reading, watched
+from ocm_pkg.model.binary import HEADER_BYTES, check_header
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
 from ocm_pkg.model.identity import show
-from ocm_pkg.model.normalise import normalise
+from ocm_pkg.model.published import NoProgress, component_digest
 from ocm_pkg.model.receipt import InstalledResource, Receipt, ReceiptSignature
 from ocm_pkg.model.select import select_resource
 from ocm_pkg.model.shape import LABEL, shape_of
@@ -52,14 +41,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ocm_pkg.fs.installation import Place
+    from ocm_pkg.fs.staging import Staged
     from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
     from ocm_pkg.model.identity import Identity
     from ocm_pkg.model.platform import Platform
+    from ocm_pkg.model.published import Progress
     from ocm_pkg.model.receipt import InstalledFile
+    from ocm_pkg.model.shape import ShapeInfo
     from ocm_pkg.ports import FailPoint, Probe, Repository
     from ocm_pkg.signing.trust import Signer, TrustPolicy
 
-NORMALISATION = "jsonNormalisation/v4alpha1"
 MAX_PROGRAM = 4 * 1024**3
 LOCK_TIMEOUT = 60.0
 _log = logging.getLogger(__name__)
@@ -95,7 +86,7 @@ class _Verified:
     digest: Digest
     resource: Resource
     promised: Digest | None
-    shape: str
+    shape: ShapeInfo
     signature: ReceiptSignature | None
 
     @property
@@ -111,18 +102,21 @@ def install(
     place: Place,
     probe: Probe | None,
     now: datetime,
+    descriptor: ComponentDescriptor | None = None,
+    progress: Progress | None = None,
     lock_timeout: float = LOCK_TIMEOUT,
     fail_point: FailPoint = lambda _step: None,
 ) -> Installation:
     """Install a plugin, or return what is there already if it is the same.
 
-    ``probe`` runs the staged program once; None leaves that out, for a program of another
-    platform. After any error what was installed before is as it was, and nothing new is left.
-    Raises ``UntrustedError``, ``SignatureError``, ``DigestMismatchError``, ``WrongBinaryError``
-    (exit 4); ``NoMatchingPlatformError`` and others not found (3); ``AlreadyExistsError`` if
-    something else has the name (8); ``LocalStorageError`` (1); a ``PluginError`` of the probe (7).
+    ``descriptor`` is the one that ``repository`` gave for the order, if it was asked already.
+    ``probe`` runs the staged program once; None leaves that out, for one of another platform. After
+    any error what was installed before is as it was, and nothing new is left. Raises
+    ``UntrustedError``, ``SignatureError``, ``DigestMismatchError``, ``WrongBinaryError`` (exit 4);
+    ``NoMatchingPlatformError`` and others not found (3); ``AlreadyExistsError`` if something else
+    has the name (8); ``LocalStorageError`` (1); a ``PluginError`` of the probe (7).
     """
-    verified = _verify(order, repository, trust, place, now)
+    verified = _verify(order, descriptor, repository, trust, place, now)
     name = verified.name
     fail_point("install.verified")
     with place.locked(lock_timeout):
@@ -135,7 +129,8 @@ def install(
             if there.state == "ok":
                 return there
         place.check_writable()
-        installer = _Installer(verified, place, before, now, fail_point)
+        hears = progress or NoProgress()
+        installer = _Installer(verified, place, before, now, hears, fail_point)
         try:
             with storage_errors(f"installing {name}", place.data):
                 receipt = installer.run(repository, probe)
@@ -152,12 +147,13 @@ def preview(
     trust: TrustPolicy,
     place: Place,
     now: datetime,
+    descriptor: ComponentDescriptor | None = None,
 ) -> dict[str, Any]:
     """Verify everything but the content, write nothing; return what ``install`` would report.
 
     ``verified`` has the checks that were made; errors as in ``install``.
     """
-    verified = _verify(order, repository, trust, place, now)
+    verified = _verify(order, descriptor, repository, trust, place, now)
     place.check_writable()
     signature = verified.signature
     digest = verified.promised or verified.resource.access.local_reference
@@ -183,12 +179,20 @@ def _tidy(place: Place) -> None:
 
 
 def _verify(
-    order: Order, repository: Repository, trust: TrustPolicy, place: Place, now: datetime
+    order: Order,
+    given: ComponentDescriptor | None,
+    repository: Repository,
+    trust: TrustPolicy,
+    place: Place,
+    now: datetime,
 ) -> _Verified:
     """Check all that needs no content: the name, the signature, the resource and its digest."""
     name = name_for(order.component) if order.name is None else checked_name(order.name)
     place.check_free(name)
-    descriptor = repository.get(order.component, order.version)
+    wanted = (order.component, order.version)
+    descriptor = given
+    if descriptor is None or (descriptor.name, descriptor.version) != wanted:
+        descriptor = repository.get(*wanted)
     signers: tuple[Signer, ...] = ()
     if descriptor.signatures or not order.allow_unsigned:
         signers = trust.check(descriptor, now=now)
@@ -206,7 +210,7 @@ def _verify(
         order=order,
         name=name,
         descriptor=descriptor,
-        digest=digest_of(normalise(descriptor, NORMALISATION)),
+        digest=component_digest(descriptor),
         resource=resource,
         promised=promised,
         shape=_shape(resource, order, is_signed=bool(signers)),
@@ -235,20 +239,14 @@ def _promised_digest(resource: Resource, order: Order) -> Digest | None:
     return Digest(algorithm_of(stated.hash_algorithm), stated.value)
 
 
-def _shape(resource: Resource, order: Order, *, is_signed: bool) -> str:
-    info = shape_of(resource)
+def _shape(resource: Resource, order: Order, *, is_signed: bool) -> ShapeInfo:
     for label in resource.labels:
         if label.name == LABEL and is_signed and not label.signing:
             raise UntrustedError(
                 f"{_what(order, resource)} has a label {LABEL} that its signature does not cover",
                 hint="ask its provider to set signing: true on it",
             )
-    if info.shape == "dir":
-        raise UsageError(
-            f"{_what(order, resource)} is an archive (shape dir), not a single program",
-            hint="choose another resource with --resource or --identity, or build shape file",
-        )
-    return info.shape
+    return shape_of(resource)
 
 
 def _is_same(verified: _Verified, receipt: Receipt) -> bool:
@@ -272,78 +270,84 @@ class _Installer:
         place: Place,
         before: Receipt | None,
         now: datetime,
+        progress: Progress,
         fail_point: FailPoint,
     ) -> None:
         self._verified = verified
         self._place = place
         self._before = before
         self._now = now
+        self._progress = progress
         self._fail_point = fail_point
 
     def run(self, repository: Repository, probe: Probe | None) -> Receipt:
         """Do all steps; return the receipt."""
-        with staged_folder(self._place.data, 0o755) as staged:
-            content, blob_digest, file = self._fetch(repository, staged)
+        with staged_folder(self._place.data, 0o755) as folder:
+            staged = self._fetch(repository, folder / "content")
             self._fail_point("install.fetched")
-            capabilities = self._try(content, file, probe)
+            capabilities = self._try(folder / "content", staged, probe)
             self._fail_point("install.probed")
+            blob_digest = staged.digests["sha256"]
             target = self._place.content(blob_digest)
-            stored, file = keep_content(content, target, file, fail_point=self._fail_point)
+            stored, files = keep_content(
+                folder / "content", target, staged.files, fail_point=self._fail_point
+            )
             self._fail_point("install.stored")
-            receipt = self._receipt(stored, blob_digest, file, capabilities)
-            generation = self._generation(staged, receipt)
+            place = [one.path for one in staged.files].index(staged.program)
+            program = f"store/{stored.name}/{files[place].path}"
+            receipt = self._receipt(program, blob_digest, files, capabilities)
+            generation = self._generation(folder, receipt)
             self._fail_point("install.generation")
-            self._place.commit(staged, generation, self._verified.name, self._fail_point)
+            self._place.commit(folder, generation, self._verified.name, self._fail_point)
         return receipt
 
-    def _fetch(self, repository: Repository, staged: Path) -> tuple[Path, Digest, InstalledFile]:
+    def _fetch(self, repository: Repository, content: Path) -> Staged:
         """Write the content to a folder of its own, hashing every byte on the way."""
-        content = staged / "content"
-        path = content / self._verified.name
-        blob = repository.blob(self._verified.descriptor, self._verified.resource)
-        promised = self._verified.promised
-        with storage_errors(f"writing {path}", staged):
-            content.mkdir()
-            with path.open("xb") as stream:
-                digests = receive(
-                    blob,
-                    stream,
-                    what=self._verified.what,
-                    algorithms={"sha256", promised.algorithm if promised else "sha256"},
-                    limit=self._verified.order.max_size,
-                    fail_point=self._fail_point,
-                )
-            path.chmod(0o755)
-            content.chmod(0o755)
-        if promised is not None and (got := digests[promised.algorithm]) != promised:
+        verified = self._verified
+        blob = repository.blob(verified.descriptor, verified.resource)
+        promised = verified.promised
+        bounds = Bounds(
+            what=verified.what,
+            algorithms={"sha256", promised.algorithm if promised else "sha256"},
+            limit=verified.order.max_size,
+            fail_point=self._fail_point,
+        )
+        moving = self._progress.moving(verified.name, blob.size)
+        with storage_errors(f"writing {content}", content.parent), moving as moved:
+            watching = watched(blob, Reading(moved))
+            staged = stage(watching, content, verified.name, verified.shape, bounds)
+        if promised is not None and (got := staged.digests[promised.algorithm]) != promised:
             raise DigestMismatchError(
-                f"{self._verified.what} is not what was signed: expected {promised}, got {got}",
+                f"{verified.what} is not what was signed: expected {promised}, got {got}",
                 hint="the repository was changed; install it from where it was published",
             )
-        found = digests["sha256"]
-        return content, found, record(content, path.name, found.hex)
+        return staged
 
-    def _try(self, content: Path, file: InstalledFile, probe: Probe | None) -> Mapping[str, Any]:
+    def _try(self, content: Path, staged: Staged, probe: Probe | None) -> Mapping[str, Any]:
         """Check the header and run the program once; return its capabilities."""
-        program = content / file.path
+        program = content / staged.program
         with open_regular(program, follow_links=False) as stream:
-            _check_header(stream.read(HEADER_BYTES), self._verified)
+            check_header(
+                stream.read(HEADER_BYTES), self._verified.order.platform, self._verified.what
+            )
         if probe is None:
             return {}
         capabilities = probe(program).to_json()
         with storage_errors(f"reading {program}", content):
-            if record(content, file.path, file.sha256) != file:
+            if state_of(content, staged.files) != "ok" or any(
+                record(content, one.path, one.sha256, one.link) != one for one in staged.files
+            ):
                 raise DigestMismatchError(
-                    f"{self._verified.what} changed its own file when it was tried",
+                    f"{self._verified.what} changed its own files when it was tried",
                     hint="don't use this plugin",
                 )
         return capabilities
 
     def _receipt(
         self,
-        stored: Path,
+        program: str,
         blob_digest: Digest,
-        file: InstalledFile,
+        files: tuple[InstalledFile, ...],
         capabilities: Mapping[str, Any],
     ) -> Receipt:
         verified, before = self._verified, self._before
@@ -362,9 +366,9 @@ class _Installer:
             descriptor=verified.digest,
             source=verified.order.source,
             signature=verified.signature,
-            shape=verified.shape,
-            program=f"store/{stored.name}/{file.path}",
-            files=(file,),
+            shape=verified.shape.shape,
+            program=program,
+            files=files,
             capabilities=capabilities,
             installed=self._now.isoformat().replace("+00:00", "Z"),
             previous=previous,
@@ -385,16 +389,3 @@ class _Installer:
             make_folder(folder.parent)
             commit_folder(prepared, folder, fail_point=self._fail_point)
         return Generation(folder)
-
-
-def _check_header(header: bytes, verified: _Verified) -> None:
-    """Refuse a program that its own header says is for another platform, or that is none."""
-    wanted = verified.order.platform
-    platforms = platforms_of(header)
-    if wanted in platforms or (header.startswith(b"#!") and wanted.os != "windows"):
-        return
-    found = f"is for {' and '.join(map(str, platforms))}" if platforms else "is no program"
-    raise WrongBinaryError(
-        f"{verified.what} {found}, not for {wanted} as its identity says",
-        hint="tell its provider; nothing was installed",
-    )

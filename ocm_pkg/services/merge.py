@@ -73,12 +73,12 @@ def merge(
     part = replace(next(iter(parts.values())), targets=targets)
     if dry_run:
         for folder, target in origin.values():
-            _check(folder / project.binary_name(target.platform), target)
+            _check(folder / project.binary_name(target.platform, target.shape), target)
         return Merged(part, missing)
     make_folder(out.parent)
     with staged_folder(out.parent, 0o755) as staged:
         for folder, target in origin.values():
-            name = project.binary_name(target.platform)
+            name = project.binary_name(target.platform, target.shape)
             _copy(folder / name, staged / name, target)
         write_file(staged / FILE_NAME, part.encode())
         commit_folder(staged, out, fail_point=fail_point)
@@ -149,7 +149,7 @@ def _copy(source: Path, destination: Path, target: BuiltTarget) -> None:
     def write(stream: BinaryIO) -> None:
         _compare(source, target, copy_blob(_blob(source), stream))
 
-    write_file(destination, write, 0o755)
+    write_file(destination, write, 0o644 if target.shape == "dir" else 0o755)
 
 
 def _check(source: Path, target: BuiltTarget) -> None:

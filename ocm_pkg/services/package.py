@@ -66,7 +66,7 @@ def prepare(
             hint="build them (on their machines), or package what is there with --partial",
         )
     for target in built:
-        check_binary(out / project.binary_name(target.platform), target)
+        check_binary(out / project.binary_name(target.platform, target.shape), target)
     assets = {asset.name: f"{asset.name}.tar.gz" for asset in project.assets}
     for asset in project.assets:
         if not (folder / asset.path).is_dir():
@@ -134,10 +134,10 @@ def _pack(folder: Path, archive: Path) -> None:
 
 
 def _resource(project: PluginProject, target: BuiltTarget) -> BuiltResource:
-    info = ShapeInfo(target.shape, glibc=target.glibc)
+    info = ShapeInfo(target.shape, target.program, target.glibc)
     return BuiltResource(
         platform=target.platform,
-        path=project.binary_name(target.platform),
+        path=project.binary_name(target.platform, target.shape),
         media_type=info.media_type,
         label=label(info),
     )

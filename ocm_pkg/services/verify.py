@@ -8,55 +8,51 @@ are referenced, with theirs.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import (
     ComponentVersionNotFoundError,
     DigestMismatchError,
     IntegrityError,
-    InvalidDocumentError,
     OcmPkgError,
     UnreachableContentError,
 )
-from ocm_pkg.fs.blob import copy_blob
-from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
+from ocm_pkg.fs.workers import in_order
+from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.normalise import normalise
-from ocm_pkg.store.artifactset import manifest_of
+from ocm_pkg.model.published import Moving, label_of
 from ocm_pkg.store.closure import ReferenceLimits
-from ocm_pkg.store.digester import (
-    GENERIC_BLOB,
-    OCI_ARTIFACT,
-    ArtifactRepository,
-    Hashed,
-    is_excluded,
+from ocm_pkg.store.contentcheck import (
+    FAILED,
+    OK,
+    SKIPPED,
+    BlobCheck,
+    Check,
+    ExternalCheck,
+    digest_in,
+    stated_digest,
 )
+from ocm_pkg.store.copying import known_size
+from ocm_pkg.store.digester import is_excluded, is_external
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Collection, Sequence
     from datetime import datetime
-    from typing import BinaryIO
+    from typing import TypeAlias
 
-    from ocm_pkg.model.descriptor import ComponentDescriptor, DigestSpec, Reference, Resource
-    from ocm_pkg.ports import Repository
+    from ocm_pkg.fs.workers import Turn
+    from ocm_pkg.model.descriptor import ComponentDescriptor, DigestSpec, Reference
+    from ocm_pkg.model.digest import Digest
+    from ocm_pkg.ports import Repository, ResourceRepository
     from ocm_pkg.signing.trust import Signer, TrustPolicy
 
-OK, FAILED, SKIPPED = "ok", "failed", "skipped"
+    Waiting: TypeAlias = BlobCheck | ExternalCheck
+
+__all__ = ["FAILED", "LEVELS", "OK", "SKIPPED", "Check", "Verification", "inspect", "verify"]
+
 LEVELS = ("signature", "content")
-
-_CONTENT_DIGESTS = frozenset({GENERIC_BLOB, OCI_ARTIFACT})
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: ``result`` is ``ok``, ``failed`` or ``skipped``."""
-
-    check: str
-    result: str
-    detail: str
-    error: OcmPkgError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,8 @@ def verify(
     names: Collection[str] | None = None,
     level: str = "content",
     skip_external: bool = False,
-    executor: Executor | None = None,
+    external: ResourceRepository | None = None,
+    moving: Moving | None = None,
     limits: ReferenceLimits | None = None,
 ) -> Verification:
     """Do what ``inspect`` does and raise the gravest failure, if there is one."""
@@ -100,7 +97,8 @@ def verify(
         names=names,
         level=level,
         skip_external=skip_external,
-        executor=executor,
+        external=external,
+        moving=moving,
         limits=limits,
     )
     if found.error is not None:
@@ -117,19 +115,21 @@ def inspect(
     names: Collection[str] | None = None,
     level: str = "content",
     skip_external: bool = False,
-    executor: Executor | None = None,
+    external: ResourceRepository | None = None,
+    moving: Moving | None = None,
     limits: ReferenceLimits | None = None,
 ) -> Verification:
     """Check the signatures and, at level ``content``, everything that they answer for.
 
     Failures are in the result, not raised; nothing of the content is read unless the signatures
-    are good. ``names``: the signatures to look at, default all. ``skip_external`` skips what is
-    not in ``repository``, and says so. Content is read in the threads of ``executor``.
+    are good. ``names``: the signatures to look at, default all. Content that is not in
+    ``repository`` is fetched by ``external``; ``skip_external`` skips it, and says so. Several
+    blobs are read at once if ``moving`` says so; of ``moving`` the progress is told too.
     """
     try:
         signers = trust.check(descriptor, names=names, now=now)
     except OcmPkgError as error:
-        failed = (_failed("signature", error),)
+        failed = (Check.failed("signature", error),)
         return Verification(descriptor.name, descriptor.version, failed, (), error)
     checks = [
         Check(
@@ -141,7 +141,8 @@ def inspect(
         for signer in signers
     ]
     if level == "content":
-        content = _Content(repository, skip_external, executor, limits or ReferenceLimits())
+        ends = repository, None if skip_external else external
+        content = _Content(*ends, skip_external, moving or Moving(), limits or ReferenceLimits())
         checks += content.checks(descriptor)
     return Verification(
         descriptor.name, descriptor.version, tuple(checks), signers, _gravest(checks)
@@ -154,21 +155,23 @@ class _Content:
     def __init__(
         self,
         repository: Repository,
+        external: ResourceRepository | None,
         skip_external: bool,
-        executor: Executor | None,
+        moving: Moving,
         limits: ReferenceLimits,
     ) -> None:
         self._limits = limits
         self._repository = repository
+        self._external = external
         self._skip_external = skip_external
-        self._executor = executor
+        self._executor, self._progress = moving.executor, moving.progress
         self._fetched: dict[tuple[str, str], ComponentDescriptor | OcmPkgError] = {}
         self._digests: dict[tuple[str, str, str, str], Digest] = {}
 
     def checks(self, root: ComponentDescriptor) -> list[Check]:
         """Return a check per reference and per resource, the root's first."""
         done: list[Check] = []
-        waiting: list[_BlobCheck] = []
+        waiting: list[Waiting] = []
         seen = {(root.name, root.version)}
         queue = deque([(root, "", 0)])
         while queue:
@@ -186,10 +189,26 @@ class _Content:
                     continue
                 seen.add((child.name, child.version))
                 queue.append((child, f"{child.name}:{child.version} ", depth + 1))
-        results = self._executor.map(_BlobCheck.run, waiting) if self._executor else None
-        for checks in results or map(_BlobCheck.run, waiting):
+        self._progress.expect(len(waiting))
+        for checks in in_order(self._run, waiting, self._executor):
             done += checks
         return done
+
+    def _run(self, check: Waiting, turn: Turn) -> list[Check]:
+        size = None
+        if isinstance(check, BlobCheck):
+            try:
+                size = known_size(self._repository, check.descriptor, check.resource)
+            except OcmPkgError:
+                # The check itself says what is wrong.
+                size = None
+        with self._progress.moving(label_of(check.resource), size) as moved:
+
+            def read(count: int) -> None:
+                turn.check()
+                moved(count)
+
+            return check.run(read)
 
     def _reference(
         self, reference: Reference, prefix: str
@@ -206,7 +225,7 @@ class _Content:
         except ComponentVersionNotFoundError as error:
             return self._unreachable(label, f"{what} is not in this repository", error), None
         except OcmPkgError as error:
-            return _failed(label, error), None
+            return Check.failed(label, error), None
         return Check(label, OK, f"{what} has the digest {digest.value}"), child
 
     def _get(self, component: str, version: str) -> ComponentDescriptor:
@@ -227,7 +246,7 @@ class _Content:
             raise DigestMismatchError(
                 f"{label} is excluded from the signature; nothing vouches for it"
             )
-        said = _digest(spec, label)
+        said = digest_in(spec, label)
         key = (child.name, child.version, spec.normalisation_algorithm, said.algorithm)
         if key not in self._digests:
             normalised = normalise(child, spec.normalisation_algorithm)
@@ -245,30 +264,32 @@ class _Content:
             f"component versions, or deeper than {self._limits.depth} levels"
         )
         hint = "--limit components=NUMBER and --limit reference-depth=NUMBER allow more"
-        return _failed("references", IntegrityError(message, hint=hint))
+        return Check.failed("references", IntegrityError(message, hint=hint))
 
     def _resources(
         self, descriptor: ComponentDescriptor, prefix: str
-    ) -> tuple[list[Check], list[_BlobCheck]]:
+    ) -> tuple[list[Check], list[Waiting]]:
         """Return the checks that need no content, and those that are to be made by reading."""
         done: list[Check] = []
-        by_blob: dict[Digest, _BlobCheck] = {}
+        by_blob: dict[Digest, BlobCheck] = {}
+        outside: list[Waiting] = []
         for resource in descriptor.component.resources:
             label = f"{prefix}resource {show(resource.identity)}"
+            access = resource.access
             try:
-                said = _stated_digest(resource, label)
-                if resource.access.is_local_blob:
-                    reference = resource.access.local_reference
-                    new = _BlobCheck(self._repository, descriptor, resource, reference)
-                    is_artifact = _is_artifact_digest(resource)
-                    expected = by_blob.setdefault(reference, new).expected
-                    expected.append((label, said, is_artifact))
-                elif not resource.access.is_none:
-                    why = f"its content is outside ({resource.access.type})"
-                    done.append(self._unreachable(label, why))
+                said = stated_digest(resource, label)
+                if access.is_local_blob:
+                    new = BlobCheck(self._repository, descriptor, resource)
+                    by_blob.setdefault(access.local_reference, new).expect(label, said, resource)
+                elif said and self._external is not None and is_external(access):
+                    outside.append(ExternalCheck(self._external, resource, label, said))
+                elif said is None and not access.is_none:
+                    done.append(Check(label, SKIPPED, "excluded from the signature"))
+                elif not access.is_none:
+                    done.append(self._unreachable(label, f"its content is outside ({access.type})"))
             except OcmPkgError as error:
-                done.append(_failed(label, error))
-        return done, list(by_blob.values())
+                done.append(Check.failed(label, error))
+        return done, [*by_blob.values(), *outside]
 
     def _unreachable(self, label: str, why: str, cause: OcmPkgError | None = None) -> Check:
         if self._skip_external:
@@ -279,7 +300,7 @@ class _Content:
             "--level signature looks at the signature alone",
         )
         error.__cause__ = cause
-        return _failed(label, error)
+        return Check.failed(label, error)
 
 
 def _gravest(checks: Sequence[Check]) -> OcmPkgError | None:
@@ -291,108 +312,3 @@ def _gravest(checks: Sequence[Check]) -> OcmPkgError | None:
     if error is not None:
         error.detail += tuple(f"{other.check}: {other.detail}" for other in failed[1:20])
     return error
-
-
-def _failed(label: str, error: OcmPkgError) -> Check:
-    return Check(label, FAILED, error.message, error)
-
-
-def _digest(spec: DigestSpec, label: str) -> Digest:
-    try:
-        return Digest(algorithm_of(spec.hash_algorithm), spec.value)
-    except InvalidDocumentError as error:
-        raise DigestMismatchError(f"{label} has no valid digest: {error.message}") from error
-
-
-def _stated_digest(resource: Resource, label: str) -> Digest | None:
-    """Return the digest that the content must have; None if it is excluded from the signature."""
-    spec = resource.digest
-    if resource.access.is_none or (spec and is_excluded(spec)):
-        return None
-    if spec is None or not spec.value:
-        raise DigestMismatchError(
-            f"{label} has no digest, so nothing vouches for its content",
-            hint="sign the component version again: signing completes missing digests",
-        )
-    if spec.normalisation_algorithm not in _CONTENT_DIGESTS:
-        shown = spec.normalisation_algorithm[:60]
-        raise DigestMismatchError(f"{label} has a digest of an unknown sort, {shown!r}")
-    return _digest(spec, label)
-
-
-def _is_artifact_digest(resource: Resource) -> bool:
-    return resource.digest is not None and resource.digest.normalisation_algorithm == OCI_ARTIFACT
-
-
-@dataclass(frozen=True, slots=True)
-class _BlobCheck:
-    """One blob to read, and the resources that say what it must be."""
-
-    repository: Repository
-    descriptor: ComponentDescriptor
-    resource: Resource
-    reference: Digest
-    expected: list[tuple[str, Digest | None, bool]] = field(default_factory=list)
-
-    def run(self) -> list[Check]:
-        """Read the blob once; return a check per resource."""
-        try:
-            found, artifact, size = self._read()
-        except OcmPkgError as error:
-            return [_failed(label, _with_label(error, label)) for label, *_ in self.expected]
-        return [
-            self._compare(label, said, found, artifact if is_artifact else found, size)
-            for label, said, is_artifact in self.expected
-        ]
-
-    def _read(self) -> tuple[dict[str, Digest], dict[str, Digest], int]:
-        """Return the digests of the content, those of the OCI artifact that it is, and its size."""
-        blob = self.repository.blob(self.descriptor, self.resource)
-        wanted = {said.algorithm for _, said, _ in self.expected if said is not None}
-        wanted |= {self.reference.algorithm}
-        hashed = Hashed(wanted - {blob.digest.algorithm if blob.digest else "sha256"})
-        verified, size = copy_blob(blob, cast("BinaryIO", hashed))
-        manifest = self._manifest()
-        if manifest is not None:
-            # Reading it to the end compared every part with the manifest that names it.
-            return (found := {manifest.algorithm: manifest}), found, size
-        found = {verified.algorithm: verified, **hashed.digests()}
-        if not any(is_artifact for *_, is_artifact in self.expected):
-            return found, {}, size
-        inside = manifest_of(blob, self.resource.name)
-        return found, {inside.algorithm: inside}, size
-
-    def _manifest(self) -> Digest | None:
-        """Return the digest of an OCI artifact's manifest; None for any other content."""
-        if not isinstance(self.repository, ArtifactRepository):
-            return None
-        return self.repository.artifact(self.descriptor, self.resource)
-
-    def _compare(
-        self,
-        label: str,
-        said: Digest | None,
-        stored: Mapping[str, Digest],
-        signed: Mapping[str, Digest],
-        size: int,
-    ) -> Check:
-        for promised, by, found in (
-            (self.reference, "stored", stored),
-            (said, "signed", signed),
-        ):
-            if promised is not None and found.get(promised.algorithm) != promised:
-                actual = " ".join(map(str, found.values()))
-                error = DigestMismatchError(
-                    f"{label} was {by} as {promised}, but its content is {actual}",
-                    hint="the content was changed or exchanged after signing: do not use it",
-                )
-                return _failed(label, error)
-        if said is None:
-            return Check(label, SKIPPED, f"excluded from the signature; stored: {self.reference}")
-        return Check(label, OK, f"{size} bytes are {said}")
-
-
-def _with_label(error: OcmPkgError, label: str) -> OcmPkgError:
-    named = type(error)(f"{label}: {error.message}", hint=error.hint, at=error.at)
-    named.__cause__ = error
-    return named

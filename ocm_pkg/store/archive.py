@@ -10,6 +10,7 @@ no lock: they see the archive as it was when it was opened.
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg.errors import (
@@ -25,6 +26,7 @@ from ocm_pkg.store.archivefile import MAX_FILES, MAX_UNPACKED, ArchiveFile
 from ocm_pkg.store.archivewriter import Stage, write_archive
 from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.ctfindex import Index
+from ocm_pkg.store.subjects import Subjects
 from ocm_pkg.store.tagging import Tagger
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Blob, FailPoint
     from ocm_pkg.store.archivefile import Part
-    from ocm_pkg.store.ctfindex import Tagging
+    from ocm_pkg.store.ctfindex import Entry, Tagging
 
 LOCK_TIMEOUT = 600.0
 """Seconds that a writer waits for another one, which may be writing a large archive."""
@@ -68,7 +70,9 @@ class ArchiveStore:
         self._lock_timeout = lock_timeout
         self._max_unpacked = max_unpacked
         self._tagger = Tagger(str(path), self._read, self._commit)
+        self._subjects = Subjects()
         self._stage: Stage | None = None
+        self._staging = threading.Lock()
         self._file: ArchiveFile | None = None
         self._open()
 
@@ -117,16 +121,22 @@ class ArchiveStore:
         """Keep content for the next commit, reading it once; what is there and good is kept."""
         stored = self._stored(blob)
         if stored is None:
+            stage = self._staged()
+            with storage_errors(f"writing to {self.path.parent}", self.path.parent):
+                self._step("archive.push")
+            stored = stage.push(blob)
+        descriptor = OCIDescriptor(media_type, *stored)
+        self._tagger.pushed(repository, descriptor)
+        return descriptor
+
+    def _staged(self) -> Stage:
+        """Return where content waits for the next commit."""
+        with self._staging:
             if self._stage is None:
                 make_folder(self.path.parent)
                 clean_leftovers(self.path.parent)
                 self._stage = Stage(self.path.parent)
-            with storage_errors(f"writing to {self.path.parent}", self.path.parent):
-                self._step("archive.push")
-            stored = self._stage.push(blob)
-        descriptor = OCIDescriptor(media_type, *stored)
-        self._tagger.pushed(repository, descriptor)
-        return descriptor
+            return self._stage
 
     def _stored(self, blob: Blob) -> tuple[Digest, int] | None:
         """Return digest and size if the content is there already, and is what it should be."""
@@ -151,10 +161,24 @@ class ArchiveStore:
             raise self._incomplete(entry.digest, f"{repository}:{reference}")
         media_type = entry.media_type
         if media_type is None:
-            what = str(entry.digest)
-            data = read_all(self.fetch(repository, found), mapping.MAX_DOCUMENT, what)
-            media_type = mapping.media_type_of(data, what)
+            media_type = mapping.media_type_of(self._document(entry), str(entry.digest))
         return OCIDescriptor(media_type, entry.digest, found.size)
+
+    def _document(self, entry: Entry) -> bytes:
+        part = self._part(entry.digest)
+        if part is None:
+            raise self._incomplete(entry.digest, entry.repository)
+        descriptor = OCIDescriptor(media.OCTET_STREAM, entry.digest, part.size)
+        blob = self.fetch(entry.repository, descriptor)
+        return read_all(blob, mapping.MAX_DOCUMENT, str(entry.digest))
+
+    def referrers(
+        self, repository: str, digest: Digest, artifact_type: str | None = None
+    ) -> Sequence[OCIDescriptor]:
+        """Return the manifests that refer to ``digest``, those of one type if it is given."""
+        entries = (each for each in self._read().entries if each.repository == repository)
+        found = self._subjects.referrers(entries, digest, self._document)
+        return [one for one in found if artifact_type in {None, one.artifact_type}]
 
     def tag(
         self, repository: str, descriptor: OCIDescriptor, tag: str, *, replace: bool = True

@@ -46,40 +46,52 @@ def read_artifact(store: OCIStore, repository: str, top: OCIDescriptor, what: st
         (f"blobs/{part.digest.algorithm}/{part.digest.hex}", store.fetch(repository, part))
         for part in parts
     ]
-    return TarBlob(files, LAYOUT_TAR)
+    return TarBlob(files, LAYOUT_TAR, top.digest)
 
 
 def parts_of(
     store: OCIStore, repository: str, top: OCIDescriptor, what: str
 ) -> tuple[OCIDescriptor, ...]:
-    """Return the manifest or index ``top`` and everything it leads to; errors as above."""
-    parts: dict[Digest, OCIDescriptor] = {}
-    _collect(store, repository, top, parts, _MAX_DEPTH, what)
-    return tuple(parts.values())
+    """Return the manifest or index ``top`` and everything it leads to; errors as above.
+
+    Each comes before what it leads to: stored in the reverse order, nothing refers to what isn't
+    there yet.
+    """
+    walk = _Walk(store, repository, what)
+    walk.collect(top, _MAX_DEPTH)
+    return tuple(reversed(walk.done.values()))
 
 
-def _collect(
-    store: OCIStore,
-    repository: str,
-    part: OCIDescriptor,
-    parts: dict[Digest, OCIDescriptor],
-    depth: int,
-    what: str,
-) -> None:
-    if part.digest in parts:
-        return
-    if len(parts) >= MAX_PARTS or depth == 0:
-        raise InvalidDocumentError(f"{what} has more parts or levels than an artifact may have")
-    parts[part.digest] = part
-    if part.media_type not in media.MANIFESTS:
-        return
-    data = read_all(store.fetch(repository, part), _MAX_DOCUMENT, what)
-    value = parse_json(data, name=f"a manifest of {what}", limits=Limits(size=_MAX_DOCUMENT))
-    if not isinstance(value, dict):
-        raise InvalidDocumentError(f"a manifest of {what} is not an object")
-    for child in _children(value):
-        inner = OCIDescriptor.from_json(child, what=f"a part of {what}")
-        _collect(store, repository, inner, parts, depth - 1, what)
+class _Walk:
+    """The way through an artifact; ``done`` has each part behind all that it leads to."""
+
+    def __init__(self, store: OCIStore, repository: str, what: str) -> None:
+        self.done: dict[Digest, OCIDescriptor] = {}
+        self._store = store
+        self._repository = repository
+        self._what = what
+        self._count = 0
+
+    def collect(self, part: OCIDescriptor, depth: int) -> None:
+        what = self._what
+        if part.digest in self.done:
+            return
+        self._count += 1
+        if self._count > MAX_PARTS or depth == 0:
+            raise InvalidDocumentError(f"{what} has more parts or levels than an artifact may have")
+        if part.media_type in media.MANIFESTS:
+            data = read_all(self._store.fetch(self._repository, part), _MAX_DOCUMENT, what)
+            limits = Limits(size=_MAX_DOCUMENT)
+            value = parse_json(data, name=f"a manifest of {what}", limits=limits)
+            if not isinstance(value, dict):
+                raise InvalidDocumentError(f"a manifest of {what} is not an object")
+            children = [
+                OCIDescriptor.from_json(child, what=f"a part of {what}")
+                for child in _children(value)
+            ]
+            for child in reversed(children):
+                self.collect(child, depth - 1)
+        self.done[part.digest] = part
 
 
 def _children(value: Mapping[str, object]) -> Iterator[object]:
@@ -92,11 +104,17 @@ def _children(value: Mapping[str, object]) -> Iterator[object]:
 
 
 class TarBlob:
-    """A tar that is made while it is read, always with the same bytes: no times, no owners."""
+    """A tar that is made while it is read, always with the same bytes: no times, no owners.
 
-    def __init__(self, files: Sequence[tuple[str, Blob]], media_type: str) -> None:
+    ``manifest`` is the digest of the artifact that it is the layout of, if it is one.
+    """
+
+    def __init__(
+        self, files: Sequence[tuple[str, Blob]], media_type: str, manifest: Digest | None = None
+    ) -> None:
         self._files = tuple(files)
         self._media_type = media_type
+        self.manifest = manifest
 
     @property
     def media_type(self) -> str:

@@ -56,6 +56,30 @@ def manifest_of(blob: Blob, what: str, *, max_unpacked: int = MAX_UNPACKED) -> D
     return top.digest
 
 
+def parts_in(blob: Blob, what: str, *, max_unpacked: int = MAX_UNPACKED) -> ArtifactParts:
+    """Return the OCI artifact that an artifact set is about; each part is verified as it is read.
+
+    Errors as ``manifest_of``, here or when a part is read.
+    """
+    try:
+        return ArtifactParts(_Parts(_files(_unpacked(blob, what, max_unpacked), what), what), what)
+    except InvalidDocumentError as error:
+        raise IntegrityError(f"{what} is no OCI artifact: {error.message}") from error
+
+
+class ArtifactParts:
+    """A manifest or index, ``parts[0]``, and everything that it leads to."""
+
+    def __init__(self, files: _Parts, what: str) -> None:
+        self._files = files
+        # Only ``fetch`` is needed of a store to follow a manifest.
+        self.parts = parts_of(cast("OCIStore", files), "", files.top(), what)
+
+    def fetch(self, part: OCIDescriptor) -> Blob:
+        """Return the content of a part."""
+        return self._files.fetch("", part)
+
+
 class _Parts:
     """The files of an artifact set."""
 

@@ -112,3 +112,39 @@ class Repositories(Protocol):
 
     def repositories(self) -> Sequence[str]:
         """Return the names of all repositories, sorted."""
+
+
+class Mounts(Protocol):
+    """A store that can take over content from another repository of its own, without a copy."""
+
+    def mount(self, repository: str, digest: Digest, source: object, origin: str) -> bool:
+        """Make a blob of ``origin``, a repository of the store ``source``, one of ``repository``.
+
+        Returns false, and changes nothing, if ``source`` is elsewhere or the store can't do it.
+        """
+
+
+class Referrers(Protocol):
+    """A store that knows which manifests have another one as their ``subject``."""
+
+    def referrers(
+        self, repository: str, digest: Digest, artifact_type: str | None = None
+    ) -> Sequence[OCIDescriptor]:
+        """Return the manifests that refer to ``digest``, those of one type if it is given."""
+
+
+class Deletes(Protocol):
+    """A store that can forget content."""
+
+    def delete(self, repository: str, digest: Digest) -> bool:
+        """Delete a manifest, with its tags, or a blob; false if it isn't there."""
+
+
+class ContentCache(Protocol):
+    """Keeps content that was fetched, and what tags stood for."""
+
+    def blob(self, remote: Blob) -> Blob:
+        """Return content of a known digest and size from the cache, else ``remote`` while kept."""
+
+    def remember(self, registry: str, repository: str, tag: str, descriptor: OCIDescriptor) -> None:
+        """Keep what a tag stands for, for times without a network."""

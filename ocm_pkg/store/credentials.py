@@ -1,40 +1,36 @@
-"""Credentials for consumer identities: configured consumers, then Docker's configuration.
+"""Credentials for consumer identities: configured consumers, then Docker's and Podman's files.
 
-Files are read and helpers run when a consumer needs them, once. A helper has a time limit and a
-size limit, and is looked up in the absolute folders of the search path alone. Nothing here opens a
-connection, and no secret is in a message, a log or a ``repr``.
+Files are read and helpers run when a consumer needs them, once. Nothing here opens a connection,
+and no secret is in a message, a log or a ``repr``.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ocm_pkg.errors import AuthenticationError, ConfigError, FileMissingError
-from ocm_pkg.fs.process import ProgramError, child_environment, run
+from ocm_pkg.errors import ConfigError, FileMissingError
 from ocm_pkg.fs.regular import open_regular
 from ocm_pkg.model.config_credentials import Credentials
-from ocm_pkg.model.config_docker import DockerConfig, read_answer, says_not_found
+from ocm_pkg.model.config_docker import DockerConfig
 from ocm_pkg.model.consumer import OCI_REGISTRY
+from ocm_pkg.store.helpers import HELPER_SECONDS, CredentialHelpers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ocm_pkg.model.config import Configuration
     from ocm_pkg.model.config_credentials import SecretRepository
     from ocm_pkg.model.config_docker import Helper
     from ocm_pkg.model.identity import Identity
 
-HELPER_SECONDS = 10.0
-MAX_ANSWER = 256 * 1024
 MAX_FILE = 1024 * 1024
 
 _REGISTRY_TYPES = frozenset({OCI_REGISTRY, f"{OCI_REGISTRY}/v1"})
-_LOADER = ("LD_", "DYLD_", "PYTHON", "_PYI", "_MEI")
+_PODMAN_FILE = "containers/auth.json"
 
 
 class CredentialStore:
@@ -42,8 +38,8 @@ class CredentialStore:
 
     ``environ`` is that of this process, ``folder`` what relative paths start from (the working
     directory, as in the reference), ``home`` the user's home folder, if there is one.
-    ``warn`` gets one line about a file that others can read. With ``docker_by_default`` Docker's
-    own file is used although no entry of the configuration says so.
+    ``warn`` gets one line about a file that others can read. With ``docker_by_default`` the files
+    that Docker and Podman log in to are asked last, although the configuration doesn't name them.
     """
 
     def __init__(
@@ -63,9 +59,10 @@ class CredentialStore:
         self._home = home
         self._warn = warn
         self._by_default = docker_by_default
-        self._seconds = helper_seconds
+        self._helpers = CredentialHelpers(environ, helper_seconds)
         self._lock = threading.Lock()
         self._docker: tuple[DockerConfig, ...] | None = None
+        self._files: dict[Path, DockerConfig | None] = {}
         self._answers: dict[Helper, dict[str, str] | None] = {}
 
     def find(self, identity: Identity) -> Credentials | None:
@@ -109,8 +106,9 @@ class CredentialStore:
         repositories = [one for one in self._configuration.secret_repositories if one.is_docker]
         # The last one configured is the first one asked: later files win.
         configs = [self._docker_config(one) for one in reversed(repositories)]
-        if not repositories and self._by_default:
-            configs.append(self._default_docker())
+        if self._by_default:
+            named = login_files(self._environ, self._folder, self._home)
+            configs += [self._read_docker(path) for path in named]
         return [config for config in configs if config is not None]
 
     def _docker_config(self, repository: SecretRepository) -> DockerConfig | None:
@@ -119,79 +117,49 @@ class CredentialStore:
             name = f"dockerConfig in {repository.node.file}:{line}"
             return DockerConfig.parse(repository.inline, name=name)
         if repository.file is None:
-            return self._default_docker()
+            path = docker_file(self._environ, self._folder, self._home)
+            return self._read_docker(path) if path else None
         path = self.path_of(repository.file)
         config = self._read_docker(path)
         if config is None and self._warn:
             self._warn(f"the Docker configuration {path} does not exist")
         return config
 
-    def _default_docker(self) -> DockerConfig | None:
-        named = self._environ.get("DOCKER_CONFIG")
-        folder = Path(named) if named else (self._home / ".docker" if self._home else None)
-        return self._read_docker(self._folder / folder / "config.json") if folder else None
-
     def _read_docker(self, path: Path) -> DockerConfig | None:
-        try:
-            data = read_private(path, self._warn)
-        except FileMissingError:
-            return None
-        return DockerConfig.parse(data, name=str(path))
+        if path not in self._files:
+            try:
+                data = read_private(path, self._warn)
+            except FileMissingError:
+                self._files[path] = None
+            else:
+                self._files[path] = DockerConfig.parse(data, name=str(path))
+        return self._files[path]
 
     def _ask(self, helper: Helper) -> dict[str, str] | None:
         if helper not in self._answers:
-            self._answers[helper] = self._run(helper)
+            self._answers[helper] = self._helpers.get(helper)
         return self._answers[helper]
 
-    def _run(self, helper: Helper) -> dict[str, str] | None:
-        program = self._program(helper)
-        try:
-            done = run(
-                [program, "get"],
-                env=self._environment(),
-                timeout=self._seconds,
-                max_output=MAX_ANSWER,
-                input=f"{helper.server}\n".encode(),
-            )
-        except ProgramError as error:
-            # Not chained: the error carries what the helper said.
-            problem = error.message
-        else:
-            if done.returncode == 0:
-                return self._answer(done.stdout, helper)
-            if says_not_found(done.stdout) or says_not_found(done.stderr):
-                return None
-            problem = f"{helper.program} failed with status {done.returncode}"
-        raise AuthenticationError(
-            f"no credentials for {helper.server}: {problem}",
-            hint=f"check {helper.program}, or remove it from the Docker configuration",
-        )
 
-    @staticmethod
-    def _answer(output: bytes, helper: Helper) -> dict[str, str]:
-        try:
-            return read_answer(output, helper=helper)
-        except ConfigError as error:
-            raise AuthenticationError(
-                f"no credentials for {helper.server}: {error.message}",
-                hint=f"log in again, or remove {helper.name} from the Docker configuration",
-            ) from error
+def docker_file(environ: Mapping[str, str], folder: Path, home: Path | None) -> Path | None:
+    """Return where Docker's own configuration is, or would be; None without a home folder."""
+    named = environ.get("DOCKER_CONFIG")
+    docker = Path(named) if named else (home / ".docker" if home else None)
+    return folder / docker / "config.json" if docker else None
 
-    def _program(self, helper: Helper) -> str:
-        folders = self._environ.get("PATH", "").split(os.pathsep)
-        path = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
-        program = shutil.which(helper.program, path=path) if path else None
-        if program is None:
-            raise AuthenticationError(
-                f"no credentials for {helper.server}: {helper.program} is not installed",
-                hint=f"install {helper.program}, or remove it from the Docker configuration",
-            )
-        return program
 
-    def _environment(self) -> dict[str, str]:
-        """Return the user's environment: helpers need their own variables (cloud, keychain)."""
-        own = {name: value for name, value in self._environ.items() if not name.startswith(_LOADER)}
-        return child_environment(self._environ, own)
+def login_files(environ: Mapping[str, str], folder: Path, home: Path | None) -> Iterator[Path]:
+    """Yield the files that logins are kept in, in the order in which they are asked.
+
+    They are what ``REGISTRY_AUTH_FILE`` names, Docker's own, and the two places of Podman's.
+    """
+    if named := environ.get("REGISTRY_AUTH_FILE"):
+        yield folder / named
+    if docker := docker_file(environ, folder, home):
+        yield docker
+    folders = [Path(environ.get(name, "")) for name in ("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME")]
+    folders += [home / ".config"] if home else []
+    yield from dict.fromkeys(one / _PODMAN_FILE for one in folders if one.is_absolute())
 
 
 def resolve(text: str, folder: Path, home: Path | None) -> Path:

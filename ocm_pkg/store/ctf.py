@@ -7,7 +7,9 @@ readers need no lock. Reading changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import stat
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ from ocm_pkg.fs.atomic import (
     PendingFile,
     clean_leftovers,
     make_folder,
+    missing_folders,
+    remove_empty,
+    staged_folder,
     storage_errors,
     sync_folder,
     write_file,
@@ -33,18 +38,18 @@ from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all, verify
 from ocm_pkg.fs.staged import StagedBlob
 from ocm_pkg.store import ctfindex, mapping, media
 from ocm_pkg.store.base import OCIDescriptor
-from ocm_pkg.store.ctfindex import Index
+from ocm_pkg.store.ctfindex import Entry, Index
+from ocm_pkg.store.subjects import Subjects
 from ocm_pkg.store.tagging import Tagger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Blob, FailPoint
-    from ocm_pkg.store.ctfindex import Entry, Tagging
+    from ocm_pkg.store.ctfindex import Tagging
 
 LOCK_TIMEOUT = 60.0
 """Seconds that a writer waits for another one; each holds the lock only for the index."""
@@ -79,8 +84,11 @@ class CTFStore:
         self._fail_point = fail_point
         self._lock_timeout = lock_timeout
         self._prepared = False
+        self._preparing = threading.Lock()
+        self._made: list[Path] = []
         self._tagger = Tagger(str(path), self._read, self._commit)
         self._known: tuple[tuple[int, ...], Index] | None = None
+        self._subjects = Subjects()
 
     def exists(self, repository: str, digest: Digest) -> OCIDescriptor | None:  # noqa: ARG002 - shared by all
         """Return digest and size of content that is there, else None; the bytes aren't checked."""
@@ -168,13 +176,16 @@ class CTFStore:
                 f"{self.path} lacks {entry.digest}, which {repository}:{reference} refers to",
                 hint="the CTF is incomplete: copy it again",
             )
-        return OCIDescriptor(entry.media_type or self._type(entry, size), entry.digest, size)
+        return OCIDescriptor(entry.media_type or self._type(entry), entry.digest, size)
 
-    def _type(self, entry: Entry, size: int) -> str:
+    def _type(self, entry: Entry) -> str:
         """Return the media type that a manifest gives itself, for an entry without one."""
-        blob = FileBlob(self._blob_path(entry.digest), None, size, entry.digest, follow_links=False)
-        data = read_all(blob, mapping.MAX_DOCUMENT, str(entry.digest))
-        return mapping.media_type_of(data, str(entry.digest))
+        return mapping.media_type_of(self._document(entry), str(entry.digest))
+
+    def _document(self, entry: Entry) -> bytes:
+        path = self._blob_path(entry.digest)
+        blob = FileBlob(path, None, None, entry.digest, follow_links=False)
+        return read_all(blob, mapping.MAX_DOCUMENT, str(entry.digest))
 
     def tag(
         self, repository: str, descriptor: OCIDescriptor, tag: str, *, replace: bool = True
@@ -183,21 +194,75 @@ class CTFStore:
         self._prepare()
         self._tagger.tag(repository, descriptor, tag, replace=replace)
 
-    def batch(self) -> AbstractContextManager[None]:
-        """Hold tags back until the end of the block, and replace the index once."""
-        return self._tagger.batch()
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Hold tags back until the end of the block, and replace the index once.
+
+        After an error, folders that were made and are empty are gone; content that is complete
+        stays for the next try.
+        """
+        try:
+            with self._tagger.batch():
+                yield
+        except BaseException:
+            with self._preparing:
+                remove_empty(self._made)
+                self._prepared = False
+            raise
 
     def _commit(self, taggings: Sequence[Tagging]) -> None:
+        self._change(lambda index: index.with_tags(taggings, str(self.path)))
+
+    def _change(self, edit: Callable[[Index], Index]) -> bool:
+        """Replace the index by what ``edit`` makes of it; false if that is the same index."""
         with FolderLock(self.path.resolve(), self._lock_timeout):
             index = self._read()
-            changed = index.with_tags(taggings, str(self.path))
+            changed = edit(index)
             if changed is index:
-                return
+                return False
             with storage_errors(f"writing to {self.path}", self.path):
                 sync_folder(self.path / ctfindex.BLOBS)
                 self._step("ctf.index")
             data = changed.encode()
             write_file(self.path / ctfindex.NAME, data, fail_point=self._fail_point)
+            return True
+
+    def keep(self, repository: str, descriptor: OCIDescriptor) -> None:
+        """Make a manifest that was pushed one of the repository: it is found by its digest."""
+        entry = Entry(repository, descriptor.digest, media_type=descriptor.media_type)
+        self._change(lambda index: index.with_manifest(entry))
+        self._tagger.forget()
+
+    def untag(self, repository: str, tag: str) -> bool:
+        """Take a tag away; what it stood for stays. False if it isn't there."""
+        return self._change(lambda index: index.without_tag(repository, tag))
+
+    def delete(self, repository: str, digest: Digest) -> bool:
+        """Take a manifest with its tags out of the index; false if it isn't there, as for a blob.
+
+        The file stays: it may be a part of something else.
+        """
+        return self._change(lambda index: index.without(repository, digest))
+
+    def mount(self, repository: str, digest: Digest, source: object, origin: str) -> bool:  # noqa: ARG002 - shared by all
+        """Say whether a blob is there already; see ``store.base.Mounts``."""
+        same = isinstance(source, CTFStore) and source.path.resolve() == self.path.resolve()
+        return same and self._size(digest) is not None
+
+    def referrers(
+        self, repository: str, digest: Digest, artifact_type: str | None = None
+    ) -> Sequence[OCIDescriptor]:
+        """Return the manifests that refer to ``digest``, those of one type if it is given."""
+        entries = (each for each in self._read().entries if each.repository == repository)
+        found = self._subjects.referrers(entries, digest, self._document)
+        return [one for one in found if artifact_type in {None, one.artifact_type}]
+
+    @contextlib.contextmanager
+    def staging(self) -> Iterator[Path]:
+        """Give an empty folder, until the end of the block, for files that ``push`` may take."""
+        self._prepare()
+        with staged_folder(self.path) as folder:
+            yield folder
 
     def tags(self, repository: str) -> Sequence[str]:
         """Return all tags; empty if there is no such repository."""
@@ -244,12 +309,17 @@ class CTFStore:
 
     def _prepare(self) -> None:
         """Make the folders if they may be made, and remove what a killed writer left."""
-        if self._prepared:
-            return
+        with self._preparing:
+            if not self._prepared:
+                self._make_ready()
+                self._prepared = True
+
+    def _make_ready(self) -> None:
         blobs = self.path / ctfindex.BLOBS
         with storage_errors(f"writing to {self.path}", self.path):
             if not (self.path / ctfindex.NAME).exists():
                 self._check_new()
+            self._made = missing_folders(blobs)
             if not self.path.is_dir():
                 make_folder(self.path)
             if blobs.is_symlink():
@@ -257,7 +327,6 @@ class CTFStore:
             make_folder(blobs)
         clean_leftovers(self.path)
         clean_leftovers(blobs)
-        self._prepared = True
 
     def _check_new(self) -> None:
         """Refuse to start a CTF unasked, or in a folder that is used for something else."""

@@ -160,6 +160,29 @@ class Index:
         changes = [editor.set(tagging, where) for tagging in taggings]
         return Index(editor.entries()) if any(changes) else self
 
+    def with_manifest(self, entry: Entry) -> Index:
+        """Return the index with an entry without a tag; itself if its digest is there."""
+        if self.find(entry.repository, str(entry.digest)) is not None:
+            return self
+        if self._text is not None:
+            text = ctfscan.append(self._text, Index([entry]).encode())
+            if text is not None:
+                index = Index()
+                index._text = text
+                return index
+        return Index((*self.entries, entry))
+
+    def without_tag(self, repository: str, tag: str) -> Index:
+        """Return the index without a tag; what it stood for stays. Itself if there is none."""
+        editor = _Editor(self.entries)
+        return Index(editor.entries()) if editor.untag(repository, tag) else self
+
+    def without(self, repository: str, digest: Digest) -> Index:
+        """Return the index without all entries of a digest; itself if there are none."""
+        gone = (repository, digest)
+        kept = [each for each in self.entries if (each.repository, each.digest) != gone]
+        return self if len(kept) == len(self.entries) else Index(kept)
+
     def _appended(self, taggings: Sequence[Tagging]) -> Index | None:
         """Return the index with entries at its end, if nothing in it or in them is touched."""
         if self._text is None or not taggings:
@@ -232,6 +255,12 @@ class _Editor:
             self._remove(bare)
         self._add(_key(new), new)
         return True
+
+    def untag(self, repository: str, tag: str) -> bool:
+        places = self._tags.pop((repository, tag), set())
+        for place in sorted(places):
+            self._untag(place)
+        return bool(places)
 
     def entries(self) -> Iterator[Entry]:
         return (self._entries[place] for place in sorted(self._entries))

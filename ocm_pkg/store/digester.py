@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from ocm_pkg.errors import OcmPkgError
     from ocm_pkg.model.access import AccessSpec
     from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
-    from ocm_pkg.ports import Blob, Repository
+    from ocm_pkg.ports import Blob, Repository, ResourceRepository
 
 GENERIC_BLOB = "genericBlobDigest/v1"
 OCI_ARTIFACT = "ociArtifactDigest/v1"
 NO_DIGEST = "NO-DIGEST"
 EXCLUDED = "EXCLUDE-FROM-SIGNATURE"
+_LAYERS = frozenset({"ociblob", "ociimagelayer"})
 _OUTSIDE = frozenset(
     {
-        *("ociblob", "ociimagelayer", "helm", "wget", "github", "git", "s3", "s3bucket"),
+        *_LAYERS,
+        *("helm", "wget", "github", "git", "s3", "s3bucket"),
         *("npm", "maven", "localociblob", "relativeociref"),
     }
 )
@@ -39,6 +41,14 @@ class ArtifactRepository(Protocol):
         self, descriptor: ComponentDescriptor, element: Resource | Source
     ) -> Digest | None:
         """Return the manifest digest of an element that is such an artifact, else None."""
+
+
+@runtime_checkable
+class ManifestDigests(Protocol):
+    """Content kept elsewhere whose digest can be told without reading all of it."""
+
+    def digest(self, resource: Resource) -> Digest:
+        """Return the digest of the resource's manifest, which was read."""
 
 
 def outside(access: AccessSpec, what: str) -> OcmPkgError:
@@ -59,6 +69,15 @@ def digest_spec(digest: Digest) -> DigestSpec:
     return DigestSpec(
         hash_algorithm=digest.ocm_algorithm,
         normalisation_algorithm=GENERIC_BLOB,
+        value=digest.hex,
+    )
+
+
+def artifact_spec(digest: Digest) -> DigestSpec:
+    """Return the digest of an OCI artifact's manifest as a descriptor writes it."""
+    return DigestSpec(
+        hash_algorithm=digest.ocm_algorithm,
+        normalisation_algorithm=OCI_ARTIFACT,
         value=digest.hex,
     )
 
@@ -104,20 +123,24 @@ def digest_resource(
     resource: Resource,
     *,
     algorithm: str = "sha256",
+    external: ResourceRepository | None = None,
 ) -> Resource:
     """Return the resource with the digest of its content, which is read to the end.
 
     A digest that is there already is checked, in its own algorithm, and kept:
     ``DigestMismatchError``. Without content (access ``none``), and with a digest that excludes the
-    content, the resource comes back as it is. Content outside the repository is an
-    ``UnreachableContentError``, a digest of an unknown sort an ``InvalidDocumentError``.
+    content, the resource comes back as it is. Content outside the repository is read through
+    ``external``, an OCI artifact as far as its manifest; it is an ``UnreachableContentError`` where
+    that can't be. A digest of an unknown sort is an ``InvalidDocumentError``.
     """
     spec = resource.digest
     if resource.access.is_none or (spec is not None and is_excluded(spec)):
         return resource
     what = f"{resource.name} of {descriptor.name}:{descriptor.version}"
     if not resource.access.is_local_blob:
-        raise outside(resource.access, what)
+        if external is None or not is_external(resource.access):
+            raise outside(resource.access, what)
+        return digest_external(external, resource, algorithm=algorithm)
     if spec is not None:
         algorithm = algorithm_of(spec.hash_algorithm)
     in_set = spec is not None and spec.normalisation_algorithm == OCI_ARTIFACT
@@ -125,13 +148,79 @@ def digest_resource(
     if spec is None:
         return resource.model_copy(update={"digest": digest_spec(got)})
     if spec.normalisation_algorithm not in sort:
-        raise InvalidDocumentError(
-            f"the digest of {what} is a {spec.normalisation_algorithm[:60]!r}, which can't be "
-            "checked for this content",
-            hint=f"known for it: {', '.join(sorted(sort))}",
-        )
+        raise _unknown_sort(spec, what, sort)
     _compare(spec, got, what)
     return resource
+
+
+def is_external(access: AccessSpec) -> bool:
+    """Whether the content is in an OCI registry, outside the component version's repository."""
+    return access.is_oci_artifact or is_layer(access)
+
+
+def is_layer(access: AccessSpec) -> bool:
+    """Whether the content is one blob of a registry's repository."""
+    return access.kind.lower() in _LAYERS
+
+
+def digest_external(
+    external: ResourceRepository, resource: Resource, *, algorithm: str = "sha256"
+) -> Resource:
+    """Return a resource whose content is in an OCI registry with its digest; its access stays.
+
+    An OCI artifact is known by its manifest: ``ociArtifactDigest/v1``. A digest that is there is
+    checked and kept: ``DigestMismatchError``. ``UnreachableContentError`` if nothing can be read.
+    """
+    spec = resource.digest
+    if spec is not None and is_excluded(spec):
+        return resource
+    if resource.access.is_oci_artifact:
+        return _with_manifest(external, resource)
+    got = blob_digest(
+        external.fetch(resource), algorithm_of(spec.hash_algorithm) if spec else algorithm
+    )
+    if spec is None:
+        return resource.model_copy(update={"digest": digest_spec(got)})
+    if spec.normalisation_algorithm != GENERIC_BLOB:
+        raise _unknown_sort(spec, resource.name, frozenset({GENERIC_BLOB}))
+    _compare(spec, got, resource.name)
+    return resource
+
+
+def _with_manifest(external: ResourceRepository, resource: Resource) -> Resource:
+    spec = resource.digest
+    if isinstance(external, ManifestDigests):
+        got = external.digest(resource)
+    else:
+        got = manifest_of(external.fetch(resource), resource.name)
+    if spec is None:
+        return resource.model_copy(update={"digest": artifact_spec(got)})
+    check_manifest(spec, got, resource.name)
+    return resource
+
+
+def check_manifest(spec: DigestSpec, got: Digest, what: str) -> None:
+    """Raise ``DigestMismatchError`` if ``spec`` isn't the digest of the manifest ``got``.
+
+    The tools write that digest with either of two normalisations; another one is an
+    ``InvalidDocumentError``.
+    """
+    if spec.normalisation_algorithm not in {OCI_ARTIFACT, GENERIC_BLOB}:
+        raise _unknown_sort(spec, what, frozenset({OCI_ARTIFACT, GENERIC_BLOB}))
+    if algorithm_of(spec.hash_algorithm) != got.algorithm:
+        raise DigestMismatchError(
+            f"{what} has a {spec.hash_algorithm} digest, but its manifest is {got}",
+            hint="the content was exchanged, or the digest is not that of its manifest",
+        )
+    _compare(spec, got, what)
+
+
+def _unknown_sort(spec: DigestSpec, what: str, known: frozenset[str]) -> InvalidDocumentError:
+    return InvalidDocumentError(
+        f"the digest of {what} is a {spec.normalisation_algorithm[:60]!r}, which can't be "
+        "checked for this content",
+        hint=f"known for it: {', '.join(sorted(known))}",
+    )
 
 
 def _content_digest(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import (
@@ -63,6 +63,14 @@ class StoredVersion:
     descriptor: OCIDescriptor
     layers: tuple[OCIDescriptor, ...]
     artifacts: tuple[OCIDescriptor, ...] = ()
+    _contents: Mapping[Digest, OCIDescriptor] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found: dict[Digest, OCIDescriptor] = {}
+        for each in (*self.layers, *self.artifacts):
+            if each.digest != self.descriptor.digest:
+                found.setdefault(each.digest, each)
+        object.__setattr__(self, "_contents", found)
 
     def content(self, access: AccessSpec, what: str) -> OCIDescriptor:
         """Return the layer or artifact that a local blob access refers to.
@@ -71,9 +79,8 @@ class StoredVersion:
         for one that the manifest does not have.
         """
         wanted = access.local_reference
-        for found in (*self.layers, *self.artifacts):
-            if found.digest == wanted and found.digest != self.descriptor.digest:
-                return found
+        if wanted in self._contents:
+            return self._contents[wanted]
         raise IntegrityError(
             f"{what} refers to {wanted}, which the component version does not have",
             hint="the component version is broken: ask its provider to publish it again",
@@ -215,10 +222,13 @@ def _json(value: object, *, sort: bool = False) -> bytes:
 
 
 def media_type_of(data: bytes, what: str) -> str:
-    """Return the media type that a manifest or index gives itself; a manifest's if none."""
+    """Return the media type that a manifest or index gives itself; if none, what it looks like."""
     value = parse_json(data, name=what, limits=_LIMITS)
-    named = value.get("mediaType") if isinstance(value, dict) else None
-    return named if isinstance(named, str) else media.OCI_MANIFEST
+    members = value if isinstance(value, dict) else {}
+    named = members.get("mediaType")
+    if isinstance(named, str):
+        return named
+    return media.OCI_INDEX if "manifests" in members else media.OCI_MANIFEST
 
 
 def read_manifest(data: bytes, what: str) -> tuple[OCIDescriptor, tuple[OCIDescriptor, ...]]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from ocm_pkg.errors import AlreadyExistsError, NotFoundError
 from ocm_pkg.fs.blob import BytesBlob, copy_blob
 from ocm_pkg.model.digest import Digest
+from ocm_pkg.store import media
 from ocm_pkg.store.base import OCIDescriptor
-from ocm_pkg.store.media import OCTET_STREAM
+from ocm_pkg.store.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ class MemoryStore:
         data = self._blobs.get((repository, digest))
         if data is None:
             return None
-        media_type = self._types.get((repository, digest), OCTET_STREAM)
+        media_type = self._types.get((repository, digest), media.OCTET_STREAM)
         return OCIDescriptor(media_type, digest, len(data))
 
     def fetch(self, repository: str, descriptor: OCIDescriptor) -> Blob:
@@ -51,7 +52,9 @@ class MemoryStore:
     def resolve(self, repository: str, reference: str) -> OCIDescriptor | None:
         """Return what a tag or digest stands for, or None."""
         if ":" in reference:
-            return self.exists(repository, Digest.parse(reference))
+            digest = Digest.parse(reference)
+            known = self._types.get((repository, digest)) in media.MANIFESTS
+            return self.exists(repository, digest) if known else None
         return self._tags.get(repository, {}).get(reference)
 
     def tag(
@@ -67,6 +70,47 @@ class MemoryStore:
         """Return all tags."""
         return tuple(self._tags.get(repository, {}))
 
+    def keep(self, repository: str, descriptor: OCIDescriptor) -> None:
+        """Make a manifest that was pushed one of the repository: it is found by its digest."""
+        self._types[repository, descriptor.digest] = descriptor.media_type
+        self._tags.setdefault(repository, {})
+
+    def untag(self, repository: str, tag: str) -> bool:
+        """Take a tag away; false if it isn't there."""
+        return self._tags.get(repository, {}).pop(tag, None) is not None
+
     def repositories(self) -> Sequence[str]:
         """Return the names of all repositories, sorted."""
         return sorted(self._tags)
+
+    def mount(self, repository: str, digest: Digest, source: object, origin: str) -> bool:
+        """Take over a blob from another repository; see ``store.base.Mounts``."""
+        data = self._blobs.get((origin, digest)) if source is self else None
+        if data is None:
+            return False
+        self._blobs[repository, digest] = data
+        return True
+
+    def delete(self, repository: str, digest: Digest) -> bool:
+        """Delete a manifest, with its tags, or a blob; false if it isn't there."""
+        if self._blobs.pop((repository, digest), None) is None:
+            return False
+        self._types.pop((repository, digest), None)
+        tags = self._tags.get(repository, {})
+        for tag in [name for name, found in tags.items() if found.digest == digest]:
+            del tags[tag]
+        return True
+
+    def referrers(
+        self, repository: str, digest: Digest, artifact_type: str | None = None
+    ) -> Sequence[OCIDescriptor]:
+        """Return the manifests that refer to ``digest``, those of one type if it is given."""
+        found = []
+        for (name, own), media_type in list(self._types.items()):
+            if name != repository or media_type not in media.MANIFESTS:
+                continue
+            data = self._blobs[name, own]
+            manifest = Manifest.parse(data, media_type, str(own))
+            if manifest.subject is not None and manifest.subject.digest == digest:
+                found.append(manifest.referrer(own, len(data)))
+        return [one for one in found if artifact_type in {None, one.artifact_type}]

@@ -14,17 +14,22 @@ from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ocm_pkg.model.jsontext import Limits
     from ocm_pkg.ports import FailPoint
+    from ocm_pkg.store.base import OCIStore
+    from ocm_pkg.store.registries import CredentialFinder
 
-KINDS = ("ctf",)
+KINDS = ("ctf", "oci")
 
 
 class BuiltinProvider:
     """Opens CTFs: folders, and tar and tgz files. The name of a new one says which it is.
 
     Relative paths start at ``folder``, ``~/`` at ``home``. ``max_unpacked`` bounds the bytes of a
-    tgz, ``documents`` the component descriptors.
+    tgz, ``documents`` the component descriptors. ``registry`` gives the store of a repository in
+    an OCI registry (``Registries.repository_store``); without it those are not known here.
     """
 
     def __init__(
@@ -35,7 +40,9 @@ class BuiltinProvider:
         fail_point: FailPoint | None = None,
         max_unpacked: int | None = None,
         documents: Limits | None = None,
+        registry: Callable[[RepositorySpec], OCIStore] | None = None,
     ) -> None:
+        self._registry = registry
         self._folder = folder or Path()
         self._max_unpacked = max_unpacked or MAX_UNPACKED
         self._documents = documents
@@ -48,6 +55,8 @@ class BuiltinProvider:
         Raises ``InvalidReferenceError`` for a type that is not built in, ``FileMissingError`` for
         a CTF that isn't there.
         """
+        if spec.kind == "oci" and self._registry is not None:
+            return ComponentRepository(self._registry(spec), documents=self._documents)
         if spec.kind != "ctf":
             raise InvalidReferenceError(
                 f"repositories of type {spec.type!r} are not built in, only {', '.join(KINDS)}",
@@ -77,9 +86,16 @@ class BuiltinProvider:
         return self._folder / text
 
 
-def open_repository(text: str, *, create: bool = False) -> ComponentRepository:
-    """Open the repository that ``text`` names, as on the command line: ``./ctf``, ``x.tgz``.
+def open_repository(
+    text: str, *, create: bool = False, credentials: CredentialFinder | None = None
+) -> ComponentRepository:
+    """Open the repository that ``text`` names, as on the command line.
 
-    For repositories of other types use ``PluginManager.open``. Errors as ``BuiltinProvider.open``.
+    ``./ctf``, ``x.tgz``; ``ghcr.io/acme/ocm``, ``http://127.0.0.1:5000``: a registry is read and
+    written anonymously without ``credentials``. For repositories of other types use
+    ``PluginManager.open``. Errors as ``BuiltinProvider.open``.
     """
-    return BuiltinProvider().open(RepositorySpec.parse(text), create=create)
+    from ocm_pkg.store.registries import Registries
+
+    registry = Registries(credentials=credentials).repository_store
+    return BuiltinProvider(registry=registry).open(RepositorySpec.parse(text), create=create)

@@ -12,6 +12,7 @@ from ocm_pkg.errors import (
     IntegrityError,
     InvalidDocumentError,
     OcmPkgError,
+    StoreError,
 )
 from ocm_pkg.fs.blob import BytesBlob, read_all
 from ocm_pkg.model.access import AccessSpec
@@ -125,16 +126,16 @@ class ComponentRepository:
         """Whether the same descriptor is there; another one is an error, unless ``replace``."""
         name, version = descriptor.name, descriptor.version
         try:
-            there = self.get(name, version)
-        except ComponentVersionNotFoundError:
-            return False
+            there = self.find(name, version)
+        except StoreError:
+            raise
         except OcmPkgError:
             if replace:
                 return False
             raise
         if there == descriptor:
             return True
-        if replace:
+        if there is None or replace:
             return False
         raise AlreadyExistsError(
             f"{name}:{version} is there with other content",
@@ -152,7 +153,16 @@ class ComponentRepository:
         Raises ``ComponentVersionNotFoundError``, ``IntegrityError`` for content that is not what
         it should be, and ``InvalidDocumentError`` for documents that break their format.
         """
+        found = self.find(component, version)
+        if found is None:
+            raise self._not_found(component, version)
+        return found
+
+    def find(self, component: str, version: str) -> ComponentDescriptor | None:
+        """Return the descriptor as ``get`` does; None if there is no such component version."""
         stored = self._load(component, version)
+        if stored is None:
+            return None
         what = f"{component}:{version}"
         data, media_type = mapping.read_descriptor(
             self._read(
@@ -170,13 +180,11 @@ class ComponentRepository:
             )
         return descriptor
 
-    def _load(self, component: str, version: str) -> StoredVersion:
+    def _load(self, component: str, version: str) -> StoredVersion | None:
         repository, what = mapping.repository_of(component), f"{component}:{version}"
         top = self.store.resolve(repository, tag_of(version))
         if top is None:
-            raise ComponentVersionNotFoundError(
-                f"{what} is not in the repository", hint=self._hint(component)
-            )
+            return None
         manifest = top
         artifacts: tuple[OCIDescriptor, ...] = ()
         if top.media_type in media.INDEXES:
@@ -191,10 +199,19 @@ class ComponentRepository:
         self._stored[component, version] = stored
         return stored
 
+    def _not_found(self, component: str, version: str) -> ComponentVersionNotFoundError:
+        return ComponentVersionNotFoundError(
+            f"{component}:{version} is not in the repository", hint=self._hint(component)
+        )
+
     def _hint(self, component: str) -> str:
-        if len(self.store.tags(mapping.repository_of(component))) > _MANY:
+        try:
+            tags = self.store.tags(mapping.repository_of(component))
+        except StoreError:
+            return "check the version; which others there are can't be told"
+        if len(tags) > _MANY:
             return "it has many others: check the version"
-        versions = self.versions(component)
+        versions = _versions(tags)
         if versions:
             return f"it has {', '.join(versions[:5])}" + (", ..." if len(versions) > 5 else "")
         return "it has no version of that component: check its name and the repository"
@@ -212,12 +229,7 @@ class ComponentRepository:
 
     def versions(self, component: str) -> Sequence[str]:
         """Return the versions, newest first; tags that stand for no version are left out."""
-        tags = self.store.tags(mapping.repository_of(component))
-        return sort_versions(
-            version
-            for version, tag in ((version_of(tag), tag) for tag in tags)
-            if is_version(version) and tag_of(version) == tag
-        )
+        return _versions(self.store.tags(mapping.repository_of(component)))
 
     def blob(self, descriptor: ComponentDescriptor, element: Resource | Source) -> Blob:
         """Return the content of a local blob, verified as it is read.
@@ -260,7 +272,17 @@ class ComponentRepository:
             except IntegrityError:
                 self._stored.pop(key, None)
         stored = self._load(*key)
+        if stored is None:
+            raise self._not_found(*key)
         return stored, stored.content(access, what)
+
+
+def _versions(tags: Sequence[str]) -> Sequence[str]:
+    return sort_versions(
+        version
+        for version, tag in ((version_of(tag), tag) for tag in tags)
+        if is_version(version) and tag_of(version) == tag
+    )
 
 
 class StoredComponents:

@@ -38,6 +38,10 @@ class Tagger:
             entry = Entry(repository, descriptor.digest, media_type=descriptor.media_type)
             self._manifests[repository, str(descriptor.digest)] = entry
 
+    def forget(self) -> None:
+        """Forget what ``pushed`` took note of: the index has it."""
+        self._manifests.clear()
+
     def tag(self, repository: str, descriptor: OCIDescriptor, tag: str, *, replace: bool) -> None:
         """Set a tag; see ``OCIStore.tag``."""
         entry = Entry(repository, descriptor.digest, tag, descriptor.media_type)
@@ -47,7 +51,8 @@ class Tagger:
         elif tagging.changes(self.find(repository, tag), self._where):
             self._held[repository, tag] = tagging
             self._order.append(tagging)
-        self._manifests.clear()
+        others = {key: each for key, each in self._manifests.items() if key[0] != repository}
+        self._manifests = others
 
     def _parts(self, tagged: Entry) -> tuple[Entry, ...]:
         """Return entries for the manifests that an index was made of."""

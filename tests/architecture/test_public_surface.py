@@ -23,9 +23,10 @@ NAMES = {
 }
 
 SIGNATURES = {
-    "open_repository": "(text, *, create)",
-    "construct": "(constructor, workplace, *, resolve, locate)",
-    "install": "(order, *, repository, trust, place, probe, now, lock_timeout, fail_point)",
+    "open_repository": "(text, *, create, credentials)",
+    "construct": "(constructor, workplace, *, resolve, locate, external)",
+    "install": "(order, *, repository, trust, place, probe, now, descriptor, progress,"
+    " lock_timeout, fail_point)",
     "sign": "(*, repository, descriptor, key, now, request, force, dry_run)",
 }
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import blobs, documents, plugins, scale, start, verifying
+from tests.bench import blobs, documents, plugins, registry, scale, start, verifying
 from tests.bench.programs import install
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -17,6 +17,7 @@ GROUPS = {
     "documents": documents.figures,
     "verifying": verifying.figures,
     "blobs": blobs.figures,
+    "registry": registry.figures,
     "plugins": plugins.figures,
     "scale": scale.figures,
 }

@@ -60,11 +60,38 @@ def run_once(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = 
     return Run(seconds, usage.ru_maxrss / 1024)
 
 
+def peak_of(
+    programs: Path, arguments: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+) -> float:
+    """Return the peak resident memory of a command of ours in MiB, as its own kernel record says.
+
+    What ``wait4`` says of a child can be the size of this process, from which it was made.
+    """
+    record = cwd / "peak"
+    argv = [str(programs / "python"), "-c", _MEASURED, str(record), *arguments]
+    run_once(argv, cwd=cwd, env=env)
+    return int(record.read_text()) / 1024
+
+
+_MEASURED = """
+import sys
+from ocm_pkg.cli.main import run
+code = run(sys.argv[2:])
+[peak] = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+open(sys.argv[1], "w").write(peak)
+sys.exit(code)
+"""
+
+
 def interleaved(
     ours: Callable[[], float], bound: Callable[[], float], rounds: int
 ) -> tuple[float, float]:
     """Return both medians over ``rounds`` rounds by turns, after one round that isn't counted."""
-    ours()
-    bound()
-    pairs = [(ours(), bound()) for _ in range(rounds)]
-    return statistics.median(o for o, _ in pairs), statistics.median(b for _, b in pairs)
+    first, second = by_turns(ours, bound, rounds=rounds)
+    return first, second
+
+
+def by_turns(*actions: Callable[[], float], rounds: int) -> list[float]:
+    """Return the median of each action over ``rounds`` rounds, after one that isn't counted."""
+    taken = [[action() for action in actions] for _ in range(rounds + 1)][1:]
+    return [statistics.median(each) for each in zip(*taken, strict=True)]

@@ -14,7 +14,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow
-def test_the_demo_goes_from_source_to_a_running_plugin_and_leaves_nothing_running(tmp_path):
+def test_the_demo_goes_from_source_to_a_registry_and_back_and_leaves_nothing_running(tmp_path):
     out = tmp_path / "out"
     done = subprocess.run(
         [sys.executable, str(PROJECT / "build_scripts/demo.py"), "--out", str(out)],
@@ -26,11 +26,11 @@ def test_the_demo_goes_from_source_to_a_running_plugin_and_leaves_nothing_runnin
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    started = re.search(r"plugin ctf started: pid (\d+)", done.stdout)
-    assert started is not None
-    assert f"process {started[1]} is gone" in done.stdout
-    assert "path=/local-resource/upload status=200" in done.stdout
-    assert (out / "target/artifact-index.json").read_bytes() == (
-        out / "source/artifact-index.json"
-    ).read_bytes()
-    assert len(list((out / "plugins").iterdir())) == 1
+    started = re.findall(r"plugin oci\S* started: pid (\d+)", done.stdout)
+    assert len(started) == 2, "there, and back"
+    for pid in started:
+        assert f"process {pid} is gone" in done.stdout
+    for call in ("/local-resource/upload", "/local-resource/download", "/component-version/upload"):
+        assert f"path={call} status=200" in done.stdout
+    assert "the same manifest in ctf, registry and back: sha256:" in done.stdout
+    assert [path.name for path in (out / "elsewhere").iterdir()] == ["oci"]

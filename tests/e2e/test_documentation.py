@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import re
-import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ocm_pkg.model.project import parse_project
+from tests.fakes.shown import PROJECT, Shell, block, commands
 
-PROJECT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(sys.executable).parent / "ocm-pkg"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ADR_SAMPLE = """\
 name: ocm.software/plugins/oci
 provider:
@@ -38,39 +36,6 @@ version: 1.0.0
 provider: {name: example.com}
 resources: [{name: notes, type: blob, input: {type: utf8, text: "notes"}}]
 """
-
-
-def commands(document: str) -> list[str]:
-    """Return the lines of a document's blocks that are commands, without their comments."""
-    text = (PROJECT / document).read_text(encoding="utf-8")
-    found = re.findall(r"^ {4}((?:ocm-pkg|cd) .*)$", text, re.MULTILINE)
-    return [re.sub(r"\s+#\s.*$", "", line).strip() for line in found]
-
-
-class Shell:
-    """Runs lines as a user's shell would, in a home folder of its own."""
-
-    def __init__(self, home: Path) -> None:
-        self.cwd = home
-        self.environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
-
-    def run(self, line: str) -> None:
-        words = shlex.split(line)
-        if words[0] == "cd":
-            self.cwd = self.cwd / words[1]
-            return
-        words[0] = str(PROGRAM)
-        done = subprocess.run(
-            words,
-            cwd=self.cwd,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
 @pytest.fixture(scope="module")
@@ -139,14 +104,6 @@ def test_what_is_written_for_operators_works(hello, tmp_path):
     removes = [line for line in lines if "plugin remove" in line]
     for line in [line for line in lines if line not in removes] + removes:
         shell.run(line.replace("hello:1.2.0", "hello"))
-
-
-def block(document: str, start: str) -> str:
-    """Return the indented block of a document that begins with ``start``."""
-    text = (PROJECT / document).read_text(encoding="utf-8")
-    lines = text[text.index(f"    {start}") :].split("\n")
-    inside = itertools.takewhile(lambda line: not line or line.startswith("    "), lines)
-    return "\n".join(line[4:] for line in inside)
 
 
 def test_the_plugin_that_the_document_shows_answers(tmp_path):

@@ -26,6 +26,7 @@ HEAVY = {
     "ssl",
     "subprocess",
     "tempfile",
+    "urllib3",
     "yaml",
     "ocm_pkg.fs",
     "ocm_pkg.model",
@@ -46,7 +47,10 @@ except SystemExit as end:
 """
 
 
-@pytest.mark.parametrize("script", ["tests/fakes/probe_repository.py", "ocm_pkg/plugins/ctf.py"])
+@pytest.mark.parametrize(
+    "script",
+    ["tests/fakes/probe_repository.py", "ocm_pkg/plugins/ctf.py", "ocm_pkg/plugins/oci.py"],
+)
 def test_nothing_heavy_is_imported_before_capabilities_are_answered(script, tmp_path):
     result = subprocess.run(
         [sys.executable, "-I", "-S", "-c", REPORT, str(ROOT), str(ROOT / script), "capabilities"],

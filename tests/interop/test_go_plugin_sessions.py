@@ -10,7 +10,12 @@ import pytest
 
 from ocm_pkg.contract.capabilities import Capabilities, Kind
 from ocm_pkg.contract.startup import Address
-from ocm_pkg.errors import InvalidDocumentError, PluginCallError, PluginProtocolError
+from ocm_pkg.errors import (
+    AuthenticationError,
+    InvalidDocumentError,
+    PluginCallError,
+    PluginProtocolError,
+)
 from ocm_pkg.fs.blob import BytesBlob
 from ocm_pkg.model.descriptor import ComponentDescriptor, Resource, Source
 from ocm_pkg.model.reference import RepositorySpec
@@ -154,7 +159,7 @@ def test_versions(session):
 
 
 def test_without_credentials_an_empty_object_is_sent_and_a_refusal_is_told(session):
-    with pytest.raises(PluginCallError, match="status 401: incorrect authentication header"):
+    with pytest.raises(AuthenticationError, match="status 401: incorrect authentication header"):
         session.play("/component-versions", 401, lambda r: r.versions(NAME), credentials=False)
 
 

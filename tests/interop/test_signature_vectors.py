@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ocm_pkg.errors import OcmPkgError
+from ocm_pkg.model.published import Moving
 from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import SKIPPED, Verification, inspect
 from ocm_pkg.signing.form import Request
@@ -60,7 +61,7 @@ def result(ctf: Path, vector: dict, trust: TrustPolicy, **options) -> Verificati
             descriptor=descriptor,
             trust=trust,
             now=NOW,
-            executor=executor,
+            moving=Moving(executor),
             **options,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ocm_pkg.errors import AlreadyExistsError, DigestMismatchError, NotFoundError
@@ -12,11 +14,20 @@ from ocm_pkg.store.base import OCIDescriptor
 
 REPOSITORY = "component-descriptors/ocm.test/demo"
 OTHER = "component-descriptors/ocm.test/other"
-MANIFEST = b'{"schemaVersion":2}'
+CONFIG_TYPE, CONFIG = "application/vnd.oci.empty.v1+json", b"{}"
 
 
-def manifest(number: int) -> BytesBlob:
-    return BytesBlob(MANIFEST + b" " * number)
+def manifest(store, number: int) -> OCIDescriptor:
+    """Push a manifest that a registry takes, with its config; another one for each number."""
+    config = store.push(REPOSITORY, BytesBlob(CONFIG), CONFIG_TYPE)
+    value = {
+        "schemaVersion": 2,
+        "mediaType": media.OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [],
+        "annotations": {"number": str(number)},
+    }
+    return store.push(REPOSITORY, BytesBlob(json.dumps(value).encode()), media.OCI_MANIFEST)
 
 
 class OCIStoreSuite:
@@ -35,7 +46,7 @@ class OCIStoreSuite:
         missing = OCIDescriptor("text/plain", digest_of(b"no"), 2)
         assert store.exists(REPOSITORY, missing.digest) is None
         with pytest.raises(NotFoundError):
-            store.fetch(REPOSITORY, missing)
+            read_all(store.fetch(REPOSITORY, missing), 10, "it")
 
     def test_content_may_be_stored_twice_and_be_empty(self, store):
         for _ in range(2):
@@ -57,7 +68,7 @@ class OCIStoreSuite:
         assert store.resolve(REPOSITORY, str(digest_of(b"x"))) is None
 
     def test_a_tag_is_resolved_in_its_repository_only(self, store):
-        top = store.push(REPOSITORY, manifest(0), media.OCI_MANIFEST)
+        top = manifest(store, 0)
         assert store.resolve(REPOSITORY, "1.0.0") is None
         store.tag(REPOSITORY, top, "1.0.0")
         assert store.resolve(REPOSITORY, "1.0.0") == top
@@ -67,14 +78,14 @@ class OCIStoreSuite:
         assert list(store.tags(OTHER)) == []
 
     def test_one_manifest_may_have_several_tags(self, store):
-        top = store.push(REPOSITORY, manifest(0), media.OCI_MANIFEST)
+        top = manifest(store, 0)
         for tag in ("1.0.0", "latest", "1.0.0"):
             store.tag(REPOSITORY, top, tag)
         assert sorted(store.tags(REPOSITORY)) == ["1.0.0", "latest"]
 
     def test_a_tag_moves_and_the_old_manifest_stays(self, store):
-        one = store.push(REPOSITORY, manifest(1), media.OCI_MANIFEST)
-        two = store.push(REPOSITORY, manifest(2), media.OCI_MANIFEST)
+        one = manifest(store, 1)
+        two = manifest(store, 2)
         store.tag(REPOSITORY, one, "1.0.0")
         store.tag(REPOSITORY, two, "1.0.0")
         assert store.resolve(REPOSITORY, "1.0.0") == two
@@ -82,8 +93,8 @@ class OCIStoreSuite:
         assert list(store.tags(REPOSITORY)) == ["1.0.0"]
 
     def test_a_tag_stays_where_it_is_unless_it_may_be_replaced(self, store):
-        one = store.push(REPOSITORY, manifest(1), media.OCI_MANIFEST)
-        two = store.push(REPOSITORY, manifest(2), media.OCI_MANIFEST)
+        one = manifest(store, 1)
+        two = manifest(store, 2)
         store.tag(REPOSITORY, one, "1.0.0", replace=False)
         store.tag(REPOSITORY, one, "1.0.0", replace=False)
         with pytest.raises(AlreadyExistsError, match="other content"):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-
 import pytest
 
 from ocm_pkg.model.reference import RepositorySpec
 from ocm_pkg.plugin.manager import PluginManager
-from tests.fakes.plugin_process import ROOT, environment
+from tests.fakes.own_plugins import write_own_plugin
+from tests.fakes.plugin_process import environment
 from tests.suites.repository_suite import RepositorySuite as _Suite
 
 
 @pytest.fixture(scope="module")
 def manager(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugins")
-    program = folder / "ctfplugin"
-    command = shlex.join([sys.executable, str(ROOT / "ocm_pkg" / "plugins" / "ctf.py")])
-    program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
-    program.chmod(0o755)
+    write_own_plugin(folder, "ctf")
     with PluginManager([folder], environment=environment(tmp_path_factory.mktemp("t"))) as manager:
         yield manager
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
+import tarfile
+from dataclasses import replace
+
 import pytest
 
 from ocm_pkg.builders.prebuilt import PrebuiltBuilder
@@ -76,3 +81,37 @@ def test_every_builder_that_a_project_may_name_exists(tmp_path):
     host = Platform("linux", "amd64")
     made = all_builders(host=host, environ={}, cache=tmp_path, python="python3")
     assert set(made) == set(BUILDERS)
+
+
+def folder_job(job, files):
+    for name, (content, mode) in files.items():
+        path = job.folder / "made" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode)
+    target = replace(job.target, shape="dir")
+    return BuildJob(job.project, target, job.folder, job.output, job.work, job.log)
+
+
+def test_a_folder_is_packed_the_same_whatever_its_times_and_rights(job):
+    files = {"hello": (elf() + b"code", 0o755), "lib/x.so": (b"lib", 0o600)}
+    packed = folder_job(job, files)
+    built = PrebuiltBuilder().build(packed)
+    assert (built.shape, built.program) == ("dir", "hello/hello")
+    first = built.path.read_bytes()
+    built.path.unlink()
+    (job.folder / "made/lib/x.so").chmod(0o644)
+    os.utime(job.folder / "made/hello", (1, 1))
+    assert PrebuiltBuilder().build(packed).path.read_bytes() == first
+    with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+        assert archive.getnames() == ["hello", "hello/hello", "hello/lib", "hello/lib/x.so"]
+
+
+def test_a_folder_without_the_program_or_with_one_for_elsewhere_is_refused(job):
+    packed = folder_job(job, {"other": (elf(), 0o755)})
+    with pytest.raises(BuildError, match="left no folder made with hello"):
+        PrebuiltBuilder().build(packed)
+    packed = folder_job(job, {"hello": (pe(), 0o755)})
+    with pytest.raises(BinaryPlatformError, match="is for windows/amd64"):
+        PrebuiltBuilder().build(packed)
+    assert not job.output.exists()

@@ -45,6 +45,7 @@ CONSTRUCTOR: dict[str, Any] = {
     ]
 }
 REF = "ctf//example.com/some"
+ADD = ("add", "cv", "--skip-reference-digest-processing")
 
 
 @pytest.fixture(autouse=True)
@@ -84,27 +85,27 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def added(command: Command) -> Command:
-    command.text("add", "cv", "--set", "version=1.0.0")
-    command.text("add", "cv", "--set", "version=2.0.0")
+    command.text(*ADD, "--set", "version=1.0.0")
+    command.text(*ADD, "--set", "version=2.0.0")
     return command
 
 
 def test_adding_prints_what_was_stored(command: Command) -> None:
-    text = command.text("add", "cv", "--set", "version=1.0.0")
+    text = command.text(*ADD, "--set", "version=1.0.0")
     assert text.splitlines()[1].startswith("./ctf//example.com/some:1.0.0  sha256:")
 
 
 def test_one_component_version_is_one_object(command: Command) -> None:
     write(CONSTRUCTOR["components"][1])
-    assert command.json("add", "cv")["component"] == CHILD
-    assert command.json("add", "cv", "--dry-run")["blobs"] == []
+    assert command.json(*ADD)["component"] == CHILD
+    assert command.json(*ADD, "--dry-run")["blobs"] == []
 
 
 def test_the_environment_gives_variables_but_no_version(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("version", "9.9.9")
-    error = command.json("add", "cv", code=2)["error"]
+    error = command.json(*ADD, code=2)["error"]
     assert "version" in error["message"]
     assert error["at"].startswith("component-constructor.yaml:")
 
@@ -190,7 +191,7 @@ def test_transferring_takes_a_repository_and_no_component(added: Command, folder
     before = snapshot(folder)
     assert "is wanted" in added.text("transfer", "cv", REF, "./other//example.com/x", code=2)
     assert "is wanted" in added.text("transfer", "cv", "./ctf", "./other", code=2)
-    copied = added.json("transfer", "cv", REF, "./new", "--copy-resources", code=5)
+    copied = added.json("--offline", "transfer", "cv", REF, "./new", "--copy-resources", code=5)
     assert copied["error"]["code"] == "E504"
     assert snapshot(folder) == before
 
@@ -221,13 +222,13 @@ def test_one_conflict_among_several_stops_all(added: Command, folder: Path) -> N
     new = {"name": "example.com/aa", "version": "1.0.0", "provider": {"name": "p"}}
     write({"components": [new, CONSTRUCTOR["components"][1], changed]})
     before = snapshot(folder / "ctf")
-    added.json("add", "cv", "--set", "version=1.0.0", code=8)
+    added.json(*ADD, "--set", "version=1.0.0", code=8)
     assert snapshot(folder / "ctf") == before
 
 
 def test_mistakes_in_options_are_named(added: Command) -> None:
-    assert "is no setting" in added.text("add", "cv", "--set", "x", code=2)
+    assert "is no setting" in added.text(*ADD, "--set", "x", code=2)
     assert "is not a size" in added.text(
-        "add", "cv", "--set", "version=1.0.0", "--max-input-size", "x", code=2
+        *ADD, "--set", "version=1.0.0", "--max-input-size", "x", code=2
     )
-    added.text("add", "cv", "--working-directory", "none", "--set", "version=1.0.0", code=3)
+    added.text(*ADD, "--working-directory", "none", "--set", "version=1.0.0", code=3)

@@ -49,7 +49,7 @@ def test_plugins_get_the_configured_credentials(tmp_path) -> None:
     }
 
 
-def test_without_any_configuration_plugins_get_what_docker_has(tmp_path) -> None:
+def test_plugins_get_what_docker_has_whether_something_is_configured_or_not(tmp_path) -> None:
     assert asked(context(tmp_path)) is None
     path = tmp_path / "home/.docker/config.json"
     path.parent.mkdir(parents=True)
@@ -58,7 +58,7 @@ def test_without_any_configuration_plugins_get_what_docker_has(tmp_path) -> None
     path.chmod(0o600)
     assert asked(context(tmp_path))["properties"] == {"username": "d", "password": "p"}
     configure(tmp_path, "- {type: other}\n")
-    assert asked(context(tmp_path)) is None
+    assert asked(context(tmp_path))["properties"] == {"username": "d", "password": "p"}
 
 
 def test_the_idle_time_out_of_plugins_is_the_configured_one(tmp_path) -> None:

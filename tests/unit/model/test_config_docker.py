@@ -7,11 +7,16 @@ import pytest
 
 from ocm_pkg.errors import ConfigError
 from ocm_pkg.model.config_docker import (
+    HUB_URL,
     DockerConfig,
     Helper,
+    login_name,
+    password_entry,
     read_answer,
+    read_members,
     registry_names,
     says_not_found,
+    with_login,
 )
 
 
@@ -66,6 +71,7 @@ def test_R39_each_form_of_a_stored_credential_is_read(written, properties) -> No
         ("127.0.0.1", ("127.0.0.1", "80", "http"), True),
         ("http://127.0.0.1", ("127.0.0.1", "", "http"), True),
         ("http://127.0.0.1", ("127.0.0.1", "443"), False),
+        ("[::1]:5000", ("::1", "5000", "http"), True),
         ("https://index.docker.io/v1/", ("docker.io",), True),
         ("docker.io", ("registry-1.docker.io",), True),
         ("ghcr.io/acme", ("ghcr.io", "", "", "acme/ocm"), True),
@@ -168,3 +174,42 @@ def test_R39_garbage_as_answer_is_refused_without_being_shown(answer) -> None:
     with pytest.raises(ConfigError, match="docker-credential-x") as caught:
         read_answer(answer, helper=Helper("x", "ghcr.io"))
     assert "hunter2" not in f"{caught.value.message}{caught.value.__context__}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        (("GHCR.io", "443", "https"), "ghcr.io"),
+        (("ghcr.io",), "ghcr.io"),
+        (("ghcr.io", "80", "http"), "ghcr.io"),
+        (("ghcr.io", "80", "https"), "ghcr.io:80"),
+        (("127.0.0.1", "5000", "http", "some/path"), "127.0.0.1:5000"),
+        (("::1", "5000", "http"), "[::1]:5000"),
+        (("docker.io", "5000", "https"), "index.docker.io:5000"),
+        (("docker.io", "443", "https"), HUB_URL),
+    ],
+)
+def test_a_helper_is_asked_for_the_name_that_a_login_has(request_, name) -> None:
+    assert login_name(identity(*request_)) == name
+    assert parsed(credsStore="own").helper(identity(*request_)) == Helper("own", name)
+
+
+def test_a_login_takes_the_place_of_the_one_before_and_of_nothing_else() -> None:
+    ghcr = identity("ghcr.io", "443", "https")
+    others = {"ghcr.io/acme": {"auth": "x"}, "ghcr.io:8443": {}, "quay.io": {}}
+    members = {"auths": {"https://ghcr.io/v1/": {}, **others}, "more": [1]}
+    new = password_entry("u", "p")
+    assert with_login(members, ghcr, new) == (
+        {"auths": {**others, "ghcr.io": new}, "more": [1]},
+        True,
+    )
+    assert with_login({}, ghcr, new) == ({"auths": {"ghcr.io": new}}, False)
+    assert with_login(members, ghcr, None) == ({"auths": others, "more": [1]}, True)
+    assert with_login({"more": 1}, ghcr, None) == ({"more": 1}, False)
+
+
+@pytest.mark.parametrize("text", ["[]", '{"auths": []}', '{"credsStore": "../x"}', "{"])
+def test_members_that_are_no_configuration_are_refused(text) -> None:
+    with pytest.raises(ConfigError):
+        read_members(text.encode(), name="config.json")
+    assert read_members(b'{"x": 1.0}', name="config.json") == {"x": 1.0}

@@ -51,6 +51,15 @@ def refused(text: str) -> InvalidDocumentError:
     return caught.value
 
 
+def test_where_it_is_published_is_a_repository_or_left_open():
+    assert parse_project(YAML, name="x").publish_to is None
+    assert parse_project(YAML + "publish: {}\n", name="x").publish_to is None
+    project = parse_project(YAML + "publish: {to: ghcr.io/acme/ocm}\n", name="x")
+    assert (project.publish_to.kind, project.publish_to.location) == ("oci", "ghcr.io/acme/ocm")
+    project = parse_pyproject(TOML + '[tool.ocm-pkg.publish]\nto = "./ctf"\n', name="x")
+    assert str(project.publish_to) == "./ctf"
+
+
 def test_a_project_has_its_defaults_filled_in():
     project = parse_project(YAML, name="ocm-pkg.yaml")
     assert (project.plugin_name, project.resource) == ("hello", "hello")
@@ -80,6 +89,9 @@ def test_binaries_are_named_after_plugin_and_platform():
     project = parse_project(YAML, name="x")
     assert project.binary_name(Platform("linux", "amd64")) == "hello.linux-amd64"
     assert project.binary_name(Platform("windows", "amd64")) == "hello.windows-amd64.exe"
+    assert project.binary_name(Platform("windows", "amd64"), "dir") == "hello.windows-amd64.tar.gz"
+    assert project.program_path(Platform("linux", "amd64")) == "hello/hello"
+    assert project.program_path(Platform("windows", "amd64")) == "hello/hello.exe"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +132,9 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("size-mb: 30", "size-mb: -1", "16:30", "size-mb", None),
         ("size-mb: 30", 'glibc-max: "2.36"', "16:30", "glibc-max is not supported", "size-mb"),
         ("size-mb: 30", "startup-ms: 500", "16:30", "startup-ms is not supported", "size-mb"),
-        ("labels:", "publish: {to: x}\nlabels:", "18:1", "publish is not supported", "transfer"),
+        ("labels:", "publish: {catalog: x}\nlabels:", "18:11", "catalog is not supported", None),
+        ("labels:", 'publish: {to: "oci::"}\nlabels:', "18:11", "publish.to '' does not", None),
+        ("labels:", "publish: {at: x}\nlabels:", "18:11", "at", "to"),
         ("labels:", "sign: {name: x}\nlabels:", "18:1", "sign is not supported", "sign cv"),
         ("provider: example.com", "provider: [a]", "4:1", "must be text", None),
         ("provider: example.com", 'provider: ""', "4:1", "must not be empty", None),
@@ -129,7 +143,7 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("linux/riscv64", "linux/x86_64", "14:5", "second target for linux/amd64", None),
         ("out/hello.exe", "../hello.exe", "13:50", "no path inside", "without .."),
         ("docs, type", "/docs, type", "17:23", "no path inside", "without .."),
-        ("  builder: pyi", "  shape: dir\n  builder: pyi", "7:3", "'dir' is not supp", "file"),
+        ("  builder: pyi", "  shape: box\n  builder: pyi", "7:3", "'box' is not supp", "file"),
         ("prebuilt, path", "prebuilt, shape: launcher, path", "13:50", "'launcher'", "file"),
         ("prebuilt, path", "prebuilt, entry: x, path", "13:50", "is not read by", "path"),
         ("  builder: pyi", "  run: [x]\n  builder: pyi", "7:3", "is not read by", "entry"),

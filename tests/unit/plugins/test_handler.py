@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tarfile
 
 import pytest
@@ -15,7 +16,8 @@ from ocm_pkg.errors import (
 from ocm_pkg.model.reference import RepositorySpec
 from ocm_pkg.model.types import repository_types
 from ocm_pkg.plugins import ctf
-from ocm_pkg.plugins.handler import RepositoryHandler, Spool
+from ocm_pkg.plugins.handler import RepositoryHandler
+from ocm_pkg.plugins.spool import Spool
 from ocm_pkg.store.provider import BuiltinProvider
 
 NAME, VERSION = "example.com/demo/app", "1.0.0"
@@ -79,12 +81,22 @@ def stored(tmp_path, spool):
 def test_what_was_uploaded_is_read_back(stored):
     assert list(stored.versions(NAME)) == [VERSION]
     assert list(stored.versions("example.com/demo/other")) == []
-    component = stored.get(NAME, VERSION)["component"]
+    component = json.loads(stored.get(NAME, VERSION))["component"]
     resource = component["resources"][0]
     assert resource["access"]["type"] == "localBlob/v1"
     assert resource["access"]["mediaType"] == "text/plain"
     assert resource["digest"]["hashAlgorithm"] == "SHA-256"
     stored.check_health()
+
+
+def test_a_descriptor_comes_as_it_is_stored_if_that_is_the_form_that_is_sent(stored, tmp_path):
+    repository = BuiltinProvider().open(RepositorySpec("ctf", str(tmp_path / "ctf")))
+    found = repository.get(NAME, VERSION)
+    assert stored.get(NAME, VERSION) == found.encoded.data
+    component = found.component.model_copy(update={"version": "2.0.0"})
+    other = found.model_copy(update={"component": component})
+    repository.add(other.in_schema("v3alpha1"))
+    assert stored.get(NAME, "2.0.0") == other.to_json()
 
 
 def test_content_of_a_folder_is_handed_over_by_the_path_of_its_blob(stored, tmp_path):
@@ -131,7 +143,7 @@ def test_an_exact_identity_wins_over_one_that_has_more_attributes(stored):
 
 
 def test_the_same_descriptor_again_is_accepted_and_another_is_a_conflict(stored):
-    stored.add(stored.get(NAME, VERSION))
+    stored.add(json.loads(stored.get(NAME, VERSION)))
     with pytest.raises(AlreadyExistsError):
         stored.add(descriptor())
 

@@ -201,6 +201,12 @@ def test_a_return_value_that_cannot_be_sent_is_a_failure(log, path, handler):
     assert get(calls, path, **CV, identity="e30=").status == 500
 
 
+def test_a_descriptor_may_come_as_the_text_that_is_stored(log):
+    handler = type("H", (), {"get": lambda *_: b'{"meta" : {}}\n'})()
+    answer = get(serving(log, handler), "/component-version/download", **CV)
+    assert (answer.status, answer.body, answer.json) == (200, b'{"meta" : {}}\n', True)
+
+
 def test_content_is_told_with_the_media_type_of_its_access(log):
     element = {"name": "a", "access": {"mediaType": "text/plain"}}
     handler = type("H", (), {"local_resource": lambda *_: ("/a", element)})()

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from ocm_pkg import sdk
-from ocm_pkg.contract.capabilities import Capabilities, Capability
+from ocm_pkg.contract.capabilities import Capabilities, Capability, Kind
 from ocm_pkg.contract.jsontext import write_json
 from ocm_pkg.errors import DuplicatePluginError
 from ocm_pkg.sdk import Plugin
@@ -62,10 +62,9 @@ def test_a_type_is_found_by_all_its_names():
     plugin = Plugin("p")
     plugin.component_version_repository("R/v1", aliases=["R"], adr_type="r")(Reader)
     for name in ("R/v1", "R", "r"):
-        assert plugin.repository(name) is plugin.only_repository
-    assert plugin.repository("other") is None
-    plugin.component_version_repository("S/v1")(Reader)
-    assert plugin.only_repository is None
+        assert plugin.named(name) == plugin.of_kind(Kind.COMPONENT_VERSION_REPOSITORY)
+        assert plugin.named(name, Kind.COMPONENT_LISTER) == ()
+    assert plugin.named("other") == ()
 
 
 def test_configuration_reaches_the_function_for_its_type():

@@ -252,11 +252,6 @@ def test_a_signed_shape_is_taken(world: World) -> None:
     assert world.install("9.0.0").receipt.shape == "launcher"
 
 
-def test_an_archive_is_refused_by_name(world: World) -> None:
-    labelled(world, {"shape": "dir", "program": "hello/hello"})
-    assert "is an archive" in refused(world, UsageError).message
-
-
 def test_a_digest_that_does_not_cover_bytes_is_refused(world: World) -> None:
     spec = {
         "hashAlgorithm": "SHA-256",

@@ -47,6 +47,7 @@ def test_the_result_says_what_was_stored(repository: ComponentRepository) -> Non
         "version": "1.0.0",
         "digest": str(component_digest(made(b"one")[0])),
         "repository": "./ctf",
+        "state": "written",
         "blobs": [{"digest": str(digest_of(b"one")), "size": 3, "state": "written"}],
     }
     assert repository.get(COMPONENT, "1.0.0") == made(b"one")[0]

@@ -47,7 +47,7 @@ def stored(
     return repository.get(COMPONENT, "1.0.0")
 
 
-def copy(source: object, destination: object, **arguments: bool) -> list[bool]:
+def copy(source: object, destination: object, **arguments: Any) -> list[bool]:
     done = transfer(
         COMPONENT, "1.0.0", source=source, destination=destination, repository="dst", **arguments
     )  # type: ignore[arg-type]
@@ -123,10 +123,10 @@ def test_bad_content_is_not_passed_on() -> None:
 
 def test_external_content_by_value_is_refused_and_by_reference_kept() -> None:
     source, destination = memory(), memory()
-    access = {"type": "ociArtifact", "imageReference": "example.com/a:1"}
+    access = {"type": "wget", "url": "https://example.com/a"}
     source.add(descriptor("1.0.0", [resource(b"x", LINUX_AMD64, access=access)]))
     with pytest.raises(UnreachableContentError, match="outside the repository"):
-        copy(source, destination, copy_resources=True)
+        copy(source, destination, external=object())
     assert destination.versions(COMPONENT) == []
     assert copy(source, destination) == [True]
 
@@ -237,8 +237,8 @@ def test_an_oci_artifact_is_copied_with_all_of_its_parts_as_they_are(tmp_path: P
     got = download(name, "1.0.0", element.identity, repository=destination, output=tmp_path / "f")
     assert got.media_type == "application/vnd.ocm.software.oci.layout.v1+tar"
     other = FakeRepository()
-    assert copy_artifact(source, other, before, element) is False
-    assert copy_artifact(other, destination, before, element) is False
+    assert copy_artifact(source, other, before, element) is None
+    assert copy_artifact(other, destination, before, element) is None
 
 
 def test_what_is_there_but_damaged_can_be_replaced_only() -> None:

@@ -15,6 +15,7 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.fs.blob import BytesBlob
 from ocm_pkg.model.digest import digest_of
+from ocm_pkg.model.published import Moving
 from ocm_pkg.services.sign import sign
 from ocm_pkg.services.verify import FAILED, OK, SKIPPED, inspect, verify
 from ocm_pkg.signing.form import Request
@@ -127,7 +128,7 @@ def test_content_is_read_in_parallel() -> None:
     signed(repository, stored(repository, {f"r{number}": b"%d" % number for number in range(3)}))
     repository.barrier = threading.Barrier(3)
     with ThreadPoolExecutor(3) as executor:
-        assert look(repository, executor=executor).result == OK
+        assert look(repository, moving=Moving(executor)).result == OK
 
 
 def test_verify_raises_what_inspect_reports() -> None:

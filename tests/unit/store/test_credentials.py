@@ -9,7 +9,13 @@ import pytest
 
 from ocm_pkg.errors import AuthenticationError, ConfigError
 from ocm_pkg.model.config import Configuration, parse_entries
-from ocm_pkg.store.credentials import CredentialStore, exposure, read_private, resolve
+from ocm_pkg.store.credentials import (
+    CredentialStore,
+    exposure,
+    login_files,
+    read_private,
+    resolve,
+)
 
 REGISTRY = {"type": "OCIRegistry", "hostname": "ghcr.io", "scheme": "https", "path": "acme"}
 PASSWORD = {"username": "u", "password": "hunter2"}
@@ -100,13 +106,60 @@ def test_docker_s_own_file_is_where_docker_has_it(world) -> None:
     assert world.store(text).find(REGISTRY).properties["username"] == "own"
 
 
-def test_without_a_configuration_docker_is_asked_only_if_that_is_wanted(world) -> None:
+def test_docker_s_own_file_is_asked_without_being_configured_if_that_is_wanted(world) -> None:
     docker(world.home / ".docker/config.json")
     assert world.store().find(REGISTRY) is None
-    assert world.store(docker_by_default=True).find(REGISTRY).properties == PASSWORD
+    for text in ("", CONSUMER.replace("ghcr.io", "quay.io")):
+        assert world.store(text, docker_by_default=True).find(REGISTRY).properties == PASSWORD
     assert world.store(CONSUMER, docker_by_default=True).find({**REGISTRY, "hostname": "x"}) is None
     (world.home / ".docker/config.json").unlink()
     assert world.store(docker_by_default=True).find(REGISTRY) is None
+
+
+def test_a_docker_configuration_of_ours_is_asked_before_the_usual_files(world) -> None:
+    docker(world.home / "a.json", "a")
+    docker(world.home / ".docker/config.json", "usual")
+    text = "  repositories: [{repository: {type: DockerConfig, dockerConfigFile: ~/a.json}}]\n"
+    store = world.store(text, docker_by_default=True)
+    assert store.find(REGISTRY).properties["username"] == "a"
+
+
+def test_podman_s_files_are_asked_after_docker_s_unless_one_is_named(world) -> None:
+    world.environ |= {
+        "XDG_RUNTIME_DIR": str(world.folder / "run"),
+        "XDG_CONFIG_HOME": str(world.folder / "xdg"),
+        "REGISTRY_AUTH_FILE": "named.json",
+    }
+    places = {
+        "home": world.home / ".config/containers/auth.json",
+        "xdg": world.folder / "xdg/containers/auth.json",
+        "run": world.folder / "run/containers/auth.json",
+        "docker": world.home / ".docker/config.json",
+        "named": world.folder / "named.json",
+    }
+    for user, path in places.items():
+        docker(path, user)
+        store = world.store(docker_by_default=True)
+        assert store.find(REGISTRY).properties["username"] == user
+    assert list(login_files({}, world.folder, None)) == []
+    assert list(login_files({"XDG_RUNTIME_DIR": "run"}, world.folder, None)) == []
+
+
+def test_the_most_specific_path_of_podman_s_file_wins(world) -> None:
+    entries = {"ghcr.io": "whole", "ghcr.io/acme": "team", "ghcr.io/acme/ocm": "one"}
+    auths = {name: {"username": user, "password": "hunter2"} for name, user in entries.items()}
+    docker(world.home / ".config/containers/auth.json", auths=auths)
+    store = world.store(docker_by_default=True)
+    for path, user in (("acme/ocm/x", "one"), ("acme/other", "team"), ("acmes", "whole")):
+        assert store.find({**REGISTRY, "path": path}).properties["username"] == user
+
+
+def test_a_file_is_read_once_and_warned_of_once(world) -> None:
+    docker(world.home / ".docker/config.json").chmod(0o644)
+    text = "  repositories: [{repository: {type: DockerConfig}}]\n"
+    store = world.store(text, docker_by_default=True)
+    assert store.find({**REGISTRY, "hostname": "quay.io"}) is None
+    assert len(world.warnings) == 1
 
 
 def test_of_several_docker_configurations_the_last_is_asked_first(world) -> None:

@@ -152,3 +152,37 @@ def test_the_first_entries_of_an_empty_index_are_appended():
     index = index.with_tags([tagging("r", X, "1"), tagging("r", Y, "2")], "it")
     assert [entry.tag for entry in Index.parse(index.encode(), "it").entries] == ["1", "2"]
     assert ctfscan.is_common(index.encode())
+
+
+@BOTH
+def test_a_manifest_is_added_without_a_tag_once(data):
+    index = Index.parse(data, "it")
+    assert index.with_manifest(Entry("r/a", Y, None, "other")) is index
+    assert index.with_manifest(Entry("r/a", X, None, "other")) is index
+    more = index.with_manifest(Entry("r/b", Y, None, "type/y"))
+    assert more.entries == (*ENTRIES, Entry("r/b", Y, None, "type/y"))
+    assert Index.parse(more.encode(), "it").entries == more.entries
+    assert Index().with_manifest(Entry("r", X)).entries == (Entry("r", X),)
+    odd = index.with_manifest(Entry("r/\u00e9", Y))
+    assert Index.parse(odd.encode(), "it").entries == (*ENTRIES, Entry("r/\u00e9", Y))
+
+
+@BOTH
+def test_a_tag_is_taken_away_and_what_it_stood_for_stays(data):
+    index = Index.parse(data, "it")
+    less = index.without_tag("r/a", "1.0.0")
+    assert less.find("r/a", "1.0.0") is None
+    assert less.find("r/a", str(X)) == Entry("r/a", X, None, "type/x")
+    assert less.find("r/b", "1.0.0") == ENTRIES[2]
+    assert len(less.entries) == 4
+    for repository, tag in (("r/a", "2"), ("r/c", "1.0.0")):
+        assert index.without_tag(repository, tag) is index
+
+
+@BOTH
+def test_a_manifest_is_taken_away_with_its_tags_in_one_repository(data):
+    index = Index.parse(data, "it").with_tags([Tagging(Entry("r/a", X, "latest"))], "it")
+    less = index.without("r/a", X)
+    assert less.entries == ENTRIES[1:]
+    assert index.without("r/b", Y) is index
+    assert index.without("r/c", X) is index
