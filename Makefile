@@ -44,7 +44,8 @@ bench: .venv/.ready                ## measure against bounds of the same run; wr
 bench-check: .venv/.ready          ## the same, and fail on a missed goal
 	$(BIN)/python -m tests.bench --check
 
-dist: .venv/.ready                 ## a wheel in dist/
+dist: .venv/.ready                 ## a wheel in dist/, with launchers where Go is installed
+	if command -v go >/dev/null; then $(BIN)/python build_scripts/launchers.py; fi
 	$(BIN)/python -m pip wheel -q --no-deps --no-build-isolation --wheel-dir dist .
 
 freeze: .venv-demo/.ready          ## ocm-pkg as one binary for this machine, in dist/

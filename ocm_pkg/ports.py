@@ -39,6 +39,12 @@ FailPoint: TypeAlias = Callable[[str], None]
 Probe: TypeAlias = "Callable[[Path], Capabilities]"
 """Runs a staged, already verified binary once and returns what it says it can do."""
 
+Startup: TypeAlias = "Callable[[BuiltBinary, Path], float | None]"
+"""Returns the milliseconds that a binary takes to say its capabilities, None if it can't run here.
+
+The path is an empty folder for what has to be unpacked.
+"""
+
 
 class Blob(Protocol):
     """Content that can be read as often as needed; never held in memory whole."""
@@ -180,7 +186,8 @@ class BuildJob:
 class BuiltBinary:
     """What a builder made: the file, and what is known of it.
 
-    ``program`` is the path of the program in an archive of shape ``dir``.
+    ``program`` is the path of the program in an archive of shape ``dir``. ``glibc`` is the lowest
+    version of glibc that it runs on, and ``glibc_file`` what needs that; None if it needs none.
     """
 
     path: Path
@@ -189,6 +196,7 @@ class BuiltBinary:
     tools: Mapping[str, str] = field(default_factory=dict)
     glibc: str | None = None
     program: str | None = None
+    glibc_file: str | None = None
 
 
 class Builder(Protocol):

@@ -1,4 +1,4 @@
-"""The Python that PyInstaller runs on: the current one, or an environment made from a lock."""
+"""The Python that freezes a plugin: the current one, or an environment made from a lock."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from ocm_pkg.ports import BuildJob
 
-_OWN_LOCK = Path(__file__).with_name("pyinstaller.lock")
-_PINS_PYINSTALLER = re.compile(rb"^pyinstaller\s*==", re.IGNORECASE | re.MULTILINE)
 _HASHED = re.compile(rb"--hash=sha(?:256|384|512):")
 _PIP_SETTINGS = ("PIP_CONFIG_FILE", "PIP_INDEX_URL", "PIP_CERT", "PIP_NO_INDEX", "PIP_FIND_LINKS")
 """Where pip gets files from may be chosen: every file must have the locked hash anyway."""
@@ -31,31 +29,58 @@ _INSTALL_TIMEOUT = 1800.0
 _PROBE_TIMEOUT = 60.0
 _PROBE = """\
 import importlib.metadata, importlib.util, json, platform, sys
+name = sys.argv[1]
 try:
-    pyinstaller = importlib.metadata.version("pyinstaller")
+    version = importlib.metadata.version(name)
 except importlib.metadata.PackageNotFoundError:
-    pyinstaller = None
+    version = None
 print(json.dumps({
     "python": platform.python_version(),
-    "pyinstaller": pyinstaller,
+    name: version,
     "ocm_pkg": importlib.util.find_spec("ocm_pkg") is not None,
 }))
 """
 
 
 @dataclass(frozen=True, slots=True)
+class Freezer:
+    """A tool that freezes: the package that it is in, and what it is called.
+
+    Its own lock is the file ``PACKAGE.lock`` beside this module.
+    """
+
+    package: str
+    title: str
+
+    @property
+    def lock(self) -> Path:
+        """What it needs, hashed."""
+        return Path(__file__).with_name(f"{self.package}.lock")
+
+    def is_pinned(self, lock: bytes) -> bool:
+        """Whether a lock of a project pins the tool itself."""
+        name = re.escape(self.package.encode()).replace(b"_", b"[-_.]")
+        return re.search(rb"^" + name + rb"\s*==", lock, re.IGNORECASE | re.MULTILINE) is not None
+
+
+PYINSTALLER = Freezer("pyinstaller", "PyInstaller")
+CX_FREEZE = Freezer("cx_freeze", "cx_Freeze")
+
+
+@dataclass(frozen=True, slots=True)
 class Interpreter:
-    """A Python that has PyInstaller: its program, versions, and whether it has ``ocm_pkg``."""
+    """A Python that has a freezer: its program, versions, and whether it has ``ocm_pkg``."""
 
     program: str
     python: str
-    pyinstaller: str
+    version: str
     has_ocm_pkg: bool
+    freezer: Freezer = PYINSTALLER
 
     @property
     def tools(self) -> Mapping[str, str]:
         """The versions that the report names."""
-        return {"python": self.python, "pyinstaller": self.pyinstaller}
+        return {"python": self.python, self.freezer.package: self.version}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,33 +91,35 @@ class Interpreters:
     cache: Path
     environ: Mapping[str, str]
     offline: bool = False
+    freezer: Freezer = PYINSTALLER
 
     def for_job(self, job: BuildJob) -> Interpreter:
         """Return the interpreter for a job.
 
         With ``requirements`` it is a virtual environment of exactly those, each file checked
         against its hash, kept in the cache. Without, it is the running Python, which must have
-        PyInstaller. Raises ``ToolMissingError``, ``ConfigError`` or ``BuildError``.
+        the freezer. Raises ``ToolMissingError``, ``ConfigError`` or ``BuildError``.
         """
         if job.target.requirements is None:
             return self._checked(self.program, "pip install 'ocm-pkg[build]'")
         return self._checked(
             self._environment(job, job.folder / job.target.requirements),
-            f"pin pyinstaller in {job.target.requirements}",
+            f"pin {self.freezer.package} in {job.target.requirements}",
         )
 
     def _checked(self, program: str, hint: str) -> Interpreter:
         found = self._probe(program)
         _require_recent(program, str(found["python"]))
-        version = found["pyinstaller"]
+        freezer, version = self.freezer, found[self.freezer.package]
         if version is None:
-            raise ToolMissingError(f"{program} has no PyInstaller", hint=hint)
-        return Interpreter(program, str(found["python"]), str(version), bool(found["ocm_pkg"]))
+            raise ToolMissingError(f"{program} has no {freezer.title}", hint=hint)
+        has_own = bool(found["ocm_pkg"])
+        return Interpreter(program, str(found["python"]), str(version), has_own, freezer)
 
     def _probe(self, program: str) -> Mapping[str, object]:
         try:
             done = run(
-                [program, "-c", _PROBE],
+                [program, "-c", _PROBE, self.freezer.package],
                 env=self._env(),
                 timeout=_PROBE_TIMEOUT,
                 max_output=1024 * 1024,
@@ -114,7 +141,7 @@ class Interpreters:
 
     def _environment(self, job: BuildJob, lock: Path) -> str:
         """Return the Python of the environment for ``lock``; make it if it isn't there."""
-        locks = _locks(lock)
+        locks = _locks(lock, self.freezer)
         base = self._probe(self.program)
         _require_recent(self.program, str(base["python"]))
         key = hashlib.sha256(repr((self.program, base["python"])).encode())
@@ -163,7 +190,7 @@ def _require_recent(program: str, version: str) -> None:
         )
 
 
-def _locks(lock: Path) -> dict[str, bytes]:
+def _locks(lock: Path, freezer: Freezer) -> dict[str, bytes]:
     """Return the locks to install from, by file name, in order."""
     if not lock.is_file():
         raise FileMissingError(f"{lock} does not exist", hint="it is named as requirements")
@@ -175,6 +202,6 @@ def _locks(lock: Path) -> dict[str, bytes]:
             hint=f"make it with: pip-compile --generate-hashes -o {lock.name}",
             at=str(lock),
         )
-    if _PINS_PYINSTALLER.search(data):
+    if freezer.is_pinned(data):
         return {"requirements.lock": data}
-    return {"pyinstaller.lock": _OWN_LOCK.read_bytes(), "requirements.lock": data}
+    return {freezer.lock.name: freezer.lock.read_bytes(), "requirements.lock": data}

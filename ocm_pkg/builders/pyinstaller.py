@@ -6,16 +6,14 @@ folder, the time and the user do not go into the file.
 
 from __future__ import annotations
 
-import ast
 import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ocm_pkg
+from ocm_pkg.builders.pysource import frozen_source
 from ocm_pkg.builders.result import failed, run_tool, take
-from ocm_pkg.errors import BuildError, FileMissingError, InvalidDocumentError, ToolMissingError
-from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.errors import BuildError, ToolMissingError
 from ocm_pkg.fs.process import child_environment
 
 if TYPE_CHECKING:
@@ -27,13 +25,9 @@ if TYPE_CHECKING:
     from ocm_pkg.ports import BuildJob, BuiltBinary
 
 _HOOKS = Path(__file__).with_name("hooks")
-_PACKAGE = Path(ocm_pkg.__file__).parent
-_SDK_FILES = ("__init__.py", "_typing.py", "errors.py")
-_SDK_ROOMS = ("contract", "sdk")
 _NO_LIBRARY = re.compile(
     r"Python shared library \(|Python was built without a shared library|PythonLibraryNotFoundError"
 )
-_RUN_MODULE = "import runpy\n\nrunpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"
 
 
 class PyInstallerBuilder:
@@ -64,13 +58,8 @@ class PyInstallerBuilder:
         Raises ``ToolMissingError`` or ``BuildError``.
         """
         self._require_tools()
-        entry = job.folder / str(job.target.entry)
-        if not entry.is_file():
-            raise FileMissingError(f"{entry} does not exist", hint="it is named as entry")
         interpreter = self._interpreters.for_job(job)
-        script, paths, hidden = _script(job, entry)
-        if not any((path / "ocm_pkg" / "__init__.py").is_file() for path in paths):
-            paths += self._sdk(job, interpreter)
+        source = frozen_source(job, interpreter)
         argv = [
             *(interpreter.program, "-m", "PyInstaller"),
             "--onedir" if job.target.shape == "dir" else "--onefile",
@@ -81,10 +70,10 @@ class PyInstallerBuilder:
             f"--workpath={job.work / 'build'}",
             f"--specpath={job.work}",
             f"--additional-hooks-dir={_HOOKS}",
-            *(f"--paths={path}" for path in paths),
+            *(f"--paths={path}" for path in source.paths),
             *(f"--exclude-module={name}" for name in job.target.exclude),
-            *(f"--hidden-import={name}" for name in (*hidden, *job.target.hidden_imports)),
-            str(script),
+            *(f"--hidden-import={name}" for name in (*source.hidden, *job.target.hidden_imports)),
+            str(source.script),
         ]
         self._run(job, argv, interpreter)
         return take(job, job.work / "dist" / job.project.plugin_name, interpreter.tools)
@@ -130,57 +119,3 @@ class PyInstallerBuilder:
 
     def _has(self, tool: str) -> bool:
         return shutil.which(tool, path=self._environ.get("PATH")) is not None
-
-    def _sdk(self, job: BuildJob, interpreter: Interpreter) -> list[Path]:
-        """Give the plugin the sdk of this ``ocm_pkg``, unless its requirements pin one."""
-        if job.target.requirements is not None and interpreter.has_ocm_pkg:
-            return []
-        folder = job.work / "sdk"
-        package = folder / "ocm_pkg"
-        with storage_errors(f"copying the sdk to {folder}", job.work):
-            package.mkdir(parents=True)
-            for name in _SDK_FILES:
-                shutil.copyfile(_PACKAGE / name, package / name)
-            for room in _SDK_ROOMS:
-                shutil.copytree(
-                    _PACKAGE / room, package / room, ignore=shutil.ignore_patterns("__pycache__")
-                )
-        return [folder]
-
-
-def _script(job: BuildJob, entry: Path) -> tuple[Path, list[Path], list[str]]:
-    """Return the script to freeze, the folders to import from, and modules it hides.
-
-    A script inside a package that imports its siblings by relative imports is run as a module.
-    """
-    root, package = _package_of(entry, job.folder)
-    if not package or not has_relative_imports(entry):
-        return entry, [root], []
-    stem = [] if entry.stem == "__main__" else [entry.stem]
-    module = ".".join([*package, *stem])
-    script = job.work / f"{job.project.plugin_name}.py"
-    with storage_errors(f"writing {script}", job.work):
-        script.write_text(_RUN_MODULE.format(module=module))
-    return script, [root], [".".join([*package, entry.stem])]
-
-
-def _package_of(entry: Path, folder: Path) -> tuple[Path, list[str]]:
-    """Return the folder that holds the outermost package of ``entry``, and the package's path."""
-    package: list[str] = []
-    root = entry.parent
-    while (root / "__init__.py").is_file() and root != folder:
-        package.insert(0, root.name)
-        root = root.parent
-    return root, package
-
-
-def has_relative_imports(script: Path) -> bool:
-    """Whether a script imports from its own package by dots; a syntax error is raised as ours."""
-    try:
-        tree = ast.parse(script.read_bytes(), filename=str(script))
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None) or 1
-        raise InvalidDocumentError(
-            f"{script} is not Python: {error}", at=f"{script}:{line}", hint="correct it"
-        ) from error
-    return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in ast.walk(tree))

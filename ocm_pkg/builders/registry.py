@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocm_pkg.builders.command import CommandBuilder
-from ocm_pkg.builders.interpreter import Interpreters
+from ocm_pkg.builders.cxfreeze import CxFreezeBuilder
+from ocm_pkg.builders.interpreter import CX_FREEZE, Interpreters
+from ocm_pkg.builders.launchers import Launchers
 from ocm_pkg.builders.prebuilt import PrebuiltBuilder
 from ocm_pkg.builders.pyinstaller import PyInstallerBuilder
+from ocm_pkg.builders.shapes import ShapedBuilder
+from ocm_pkg.builders.thirdparty import load_builder
+from ocm_pkg.model.project import BUILDERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from ocm_pkg.model.platform import Platform
@@ -26,17 +31,30 @@ def all_builders(
     environ: Mapping[str, str],
     cache: Path,
     python: str,
+    names: Collection[str] = (),
     offline: bool = False,
     timeout: float = TIMEOUT,
+    note: Callable[[str], None] = lambda _line: None,
 ) -> Mapping[str, Builder]:
-    """Return every builder.
+    """Return every builder of our own, and of other packages those in ``names``.
 
-    ``python`` is the interpreter that PyInstaller runs on, or that environments are made from;
-    ``cache`` the folder that keeps those.
+    ``python`` is the interpreter that freezes, or that environments are made from;
+    ``cache`` the folder that keeps those. ``note`` gets a line where something else is made than
+    was asked for.
     """
+    others = {name: load_builder(name, environ) for name in sorted({*names} - {*BUILDERS})}
     interpreters = Interpreters(python, cache, environ, offline)
-    return {
+    builders: dict[str, Builder] = {
         "pyinstaller": PyInstallerBuilder(interpreters, environ, host, timeout=timeout),
+        "cx_freeze": CxFreezeBuilder(
+            Interpreters(python, cache, environ, offline, CX_FREEZE), environ, timeout=timeout
+        ),
         "command": CommandBuilder(environ, timeout=timeout),
         "prebuilt": PrebuiltBuilder(),
+        **others,
+    }
+    launchers = Launchers(cache, environ)
+    return {
+        name: ShapedBuilder(builder, launchers, environ, host, note)
+        for name, builder in builders.items()
     }

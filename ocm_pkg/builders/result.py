@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from ocm_pkg.builders.glibc import floor_of
 from ocm_pkg.errors import BinaryPlatformError, BuildError, escaped
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
@@ -72,11 +73,11 @@ def take(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
     target = job.target
     if target.shape == "dir":
         return _take_folder(job, made, tools)
-    _check(job, made, made)
+    check_program(job, made, made)
     with storage_errors(f"writing {job.output}", job.output.parent):
         shutil.copyfile(made, job.output)
         job.output.chmod(0o755)
-    return BuiltBinary(job.output, target.platform, target.shape, dict(tools))
+    return _built(job, made, made, tools)
 
 
 def _take_folder(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
@@ -84,14 +85,30 @@ def _take_folder(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBi
     target = job.target
     program = job.project.program_path(target.platform)
     prefix = program.partition("/")[0]
-    _check(job, program_of(job, made), made)
+    check_program(job, program_of(job, made), made)
     with (
         storage_errors(f"packing {made}", job.output.parent),
         job.output.open("xb") as out,
         gzipped(out) as packed,
     ):
         write_tree(made, TreeSelection(prefix=prefix), packed)
-    return BuiltBinary(job.output, target.platform, target.shape, dict(tools), program=program)
+    return _built(job, program_of(job, made), made, tools, inner=program)
+
+
+def _built(
+    job: BuildJob, program: Path, made: Path, tools: Mapping[str, str], inner: str | None = None
+) -> BuiltBinary:
+    """Return what is in ``job.output``; ``inner`` is the program's path in its archive."""
+    target, floor = job.target, floor_of(program, made)
+    return BuiltBinary(
+        path=job.output,
+        platform=target.platform,
+        shape=target.shape,
+        tools=dict(tools),
+        glibc=floor.version if floor else None,
+        program=inner,
+        glibc_file=floor.file if floor else None,
+    )
 
 
 def program_of(job: BuildJob, made: Path) -> Path:
@@ -101,7 +118,7 @@ def program_of(job: BuildJob, made: Path) -> Path:
     return made / job.project.program_path(job.target.platform).rpartition("/")[2]
 
 
-def _check(job: BuildJob, program: Path, made: Path) -> None:
+def check_program(job: BuildJob, program: Path, made: Path) -> None:
     """Refuse a program that isn't there, or is for another platform than the target."""
     target = job.target
     if not program.is_file():

@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ocm_pkg.builders.thirdparty import is_installed
 from ocm_pkg.errors import ConfigError, FileMissingError, ToolMissingError, escaped
 from ocm_pkg.fs.blob import FileBlob, read_all
 from ocm_pkg.fs.process import ProgramError, child_environment, run
@@ -83,7 +84,7 @@ def _source(folder: Path, file: Path, document: YamlDocument) -> ProjectSource:
     said = dict(document.value) if isinstance(document.value, dict) else {}
     said.pop("publish", None)
     config = digest_of(json.dumps(said, sort_keys=True).encode())
-    return ProjectSource(read_project(document), folder, file, config, document)
+    return ProjectSource(read_project(document, is_installed), folder, file, config, document)
 
 
 def resolve_version(source: ProjectSource, environ: Mapping[str, str]) -> str:

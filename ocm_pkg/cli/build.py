@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ocm_pkg.builders.source import ProjectSource
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.model.part import BuiltTarget, Part
+    from ocm_pkg.model.project import PluginProject
     from ocm_pkg.model.published import Published
     from ocm_pkg.model.reference import RepositorySpec
     from ocm_pkg.ports import Builder
@@ -139,9 +140,10 @@ def check(context: Context, directory: str, out: str | None, output: str) -> Non
 @_out_option
 @click.option(
     "--shape",
-    type=click.Choice(["file", "dir"]),
-    help="How programs are packed, whatever the project file says: one file, or a folder in a"
-    " tar.gz, which starts faster and is unpacked when it is installed.",
+    type=click.Choice(["file", "dir", "launcher"]),
+    help="How programs are packed, whatever the project file says: one file; a folder in a tar.gz,"
+    " which starts faster and is unpacked when it is installed; or that folder behind a launcher,"
+    " which is one file and unpacks itself once.",
 )
 @click.option("--plan", "planned", is_flag=True, help="Only say what would be built, and where.")
 @click.option("--jobs", type=click.IntRange(1, 64), help="Targets to build at the same time.")
@@ -164,7 +166,7 @@ def build(
     from ocm_pkg.services.build import plan
 
     source = load_project(project_folder(context, directory))
-    builders = _builders(context)
+    builders = _builders(context, source.project)
     rows = plan(
         source.project,
         host=context.platform,
@@ -279,6 +281,7 @@ def _build(
 ) -> Part:
     from concurrent.futures import ThreadPoolExecutor
 
+    from ocm_pkg.builders.gates import StartupProbe
     from ocm_pkg.builders.inline import InlineExecutor
     from ocm_pkg.builders.source import commit_of, lock_of, resolve_version
     from ocm_pkg.services.build import Sources
@@ -286,7 +289,8 @@ def _build(
 
     def done(target: BuiltTarget) -> None:
         name = source.project.binary_name(target.platform, target.shape)
-        context.out.step(f"built {relative(out / name, context.cwd)} ({megabytes(target.size)})")
+        facts = [megabytes(target.size), *([f"glibc {target.glibc}"] if target.glibc else [])]
+        context.out.step(f"built {relative(out / name, context.cwd)} ({', '.join(facts)})")
 
     sources = Sources(
         project=source.project,
@@ -307,10 +311,11 @@ def _build(
             builders=builders,
             executor=executor,
             done=done,
+            startup=StartupProbe(context.platform, context.environ),
         )
 
 
-def _builders(context: Context) -> Mapping[str, Builder]:
+def _builders(context: Context, project: PluginProject) -> Mapping[str, Builder]:
     from ocm_pkg.builders.registry import all_builders
 
     return all_builders(
@@ -318,7 +323,9 @@ def _builders(context: Context) -> Mapping[str, Builder]:
         environ=context.environ,
         cache=context.cache_folder,
         python=_python(context.environ),
+        names={target.builder for target in project.targets},
         offline=context.offline,
+        note=context.out.warn,
     )
 
 

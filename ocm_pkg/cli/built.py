@@ -27,7 +27,8 @@ def show_packaged(
     reference = f"{published.repository}//{published.component}:{published.version}"
     for target in prepared.targets:
         context.out.step(f"{target.platform}  {target.digest}  {megabytes(target.size)}")
-    context.out.step(f"{done} {len(prepared.targets)} binaries")
+    count = len(prepared.targets)
+    context.out.step(f"{done} {count} {'binary' if count == 1 else 'binaries'}")
     context.out.data(published.to_json(), output, text=reference)
 
 
@@ -98,12 +99,13 @@ def _show_part(
     files = [(target, out / name_of(target.platform, target.shape)) for target in part.targets]
     if output == "table":
         context.out.table(
-            ("platform", "file", "size", "digest"),
+            ("platform", "file", "size", "glibc", "digest"),
             [
                 (
                     str(target.platform),
                     relative(file, context.cwd),
                     megabytes(target.size),
+                    target.glibc or "-",
                     str(target.digest),
                 )
                 for target, file in files

@@ -60,6 +60,14 @@ COMMANDS: Mapping[str, Entry | Group] = {
             )
         },
     ),
+    "attach": Group(
+        "attach files to component versions",
+        {
+            "cv": Entry(
+                "ocm_pkg.cli.attaching", "attach_cv", "store a file beside a component version", _CV
+            )
+        },
+    ),
     "get": Group(
         "get component versions or plugins",
         {

@@ -168,15 +168,17 @@ def download_resource(
     from ocm_pkg.services.download import download
 
     repository, component, version = _one(context, ref)
-    done = download(
-        component,
-        version,
-        parse(identities),
-        repository=repository,
-        external=context.external,
-        output=context.cwd / (output_file or "."),
-        dry_run=dry_run,
-    )
+    with context.out.transfers() as progress:
+        done = download(
+            component,
+            version,
+            parse(identities),
+            repository=repository,
+            external=context.external,
+            output=context.cwd / (output_file or "."),
+            dry_run=dry_run,
+            progress=progress,
+        )
     context.out.step(f"{done.digest}  {human_size(done.size)}")
     if dry_run:
         context.out.step(f"would write {done.path}")

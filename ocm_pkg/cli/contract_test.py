@@ -86,23 +86,22 @@ def _file(context: Context, plugin: str | None) -> Path:
 
 
 def _built(context: Context) -> Path:
-    from ocm_pkg.model.project import parse_project, parse_pyproject
+    from ocm_pkg.builders.source import load_project
 
-    for name, parse in (("ocm-pkg.yaml", parse_project), ("pyproject.toml", parse_pyproject)):
-        path = context.cwd / name
-        if path.is_file():
-            project = parse(path.read_bytes(), name=name)
-            dist = context.cwd / "dist"
-            for shape in ("file", "dir"):
-                built = dist / project.binary_name(context.platform, shape)
-                if built.is_file():
-                    return built
-            built = dist / project.binary_name(context.platform)
-            raise FileMissingError(
-                f"{built} does not exist", hint="build it: ocm-pkg build; or name another file"
-            )
+    try:
+        project = load_project(context.cwd).project
+    except FileMissingError as error:
+        raise FileMissingError(
+            "no plugin to test: there is no ocm-pkg.yaml here", hint="ocm-pkg test FILE"
+        ) from error
+    dist = context.cwd / "dist"
+    for shape in ("file", "dir"):
+        built = dist / project.binary_name(context.platform, shape)
+        if built.is_file():
+            return built
+    built = dist / project.binary_name(context.platform)
     raise FileMissingError(
-        "no plugin to test: there is no ocm-pkg.yaml here", hint="ocm-pkg test FILE"
+        f"{built} does not exist", hint="build it: ocm-pkg build; or name another file"
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.cli.sizes import human_size
-from ocm_pkg.errors import OcmPkgError, escaped
+from ocm_pkg.errors import InvalidDocumentError, OcmPkgError, escaped
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.published import component_digest
+from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
+from ocm_pkg.model.shape import shape_of
+from ocm_pkg.store.attachments import TITLE, attachments
 from ocm_pkg.store.copying import stored_size
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def description(descriptor: ComponentDescriptor, repository: Repository) -> dict
         "resources": [
             _element(one, descriptor, repository)
             | {"relation": one.relation, "digest": one.digest and one.digest.value}
+            | _packing(one)
             for one in component.resources
         ],
         "sources": [_element(one, descriptor, repository) for one in component.sources],
@@ -46,7 +50,26 @@ def description(descriptor: ComponentDescriptor, repository: Repository) -> dict
             for one in component.component_references
         ],
         "signatures": [_signature(one) for one in descriptor.signatures],
+        "attachments": _attachments(descriptor, repository),
     }
+
+
+def _attachments(
+    descriptor: ComponentDescriptor, repository: Repository
+) -> list[dict[str, Any]] | None:
+    """Return what refers to it; null where the repository doesn't say."""
+    try:
+        found = attachments(repository, descriptor.name, descriptor.version)
+    except OcmPkgError:
+        return None
+    return [
+        {
+            "artifactType": one.artifact_type,
+            "digest": str(one.digest),
+            "title": one.annotations.get(TITLE),
+        }
+        for one in found
+    ]
 
 
 def _platforms(resources: Sequence[Resource]) -> list[str]:
@@ -87,6 +110,17 @@ def _element(
         "size": size,
         "labels": _labels(element.labels),
     }
+
+
+def _packing(resource: Resource) -> dict[str, Any]:
+    """Return how a plugin is packed and what it needs; null if that isn't said."""
+    try:
+        info = (
+            shape_of(resource) if any(one.name == SHAPE_LABEL for one in resource.labels) else None
+        )
+    except InvalidDocumentError:
+        info = None
+    return {"shape": info and info.shape, "glibc": info and info.glibc}
 
 
 def _signature(signature: Signature) -> dict[str, Any]:
@@ -140,6 +174,12 @@ def description_text(value: Mapping[str, Any]) -> str:
     ]
     lines.append("Signatures:" if value["signatures"] else "Signatures: none")
     lines += [_signature_line(one) for one in value["signatures"]]
+    if value["attachments"]:
+        lines.append("Attached, not signed with it:")
+    lines += [
+        f"  {one['title'] or one['digest']}: {one['artifactType'] or 'no type'}"
+        for one in value["attachments"] or ()
+    ]
     return "\n".join(escaped(line) for line in lines)
 
 
@@ -147,15 +187,23 @@ def _element_lines(element: Mapping[str, Any]) -> list[str]:
     name = show({"name": element["name"], **element["identity"]})
     facts = [element["type"], element["version"], element["mediaType"] or element["access"]]
     facts += [human_size(element["size"]), _short(element.get("digest"))]
+    if element.get("glibc"):
+        facts.append(f"needs glibc {element['glibc']}")
     return [f"  {name}", f"    {', '.join(facts)}", *_label_lines(element["labels"], "    ")]
 
 
 def _label_lines(labels: Sequence[Mapping[str, Any]], indent: str) -> list[str]:
     return [
         f"{indent}label {label['name']}{' (signed)' if label['signing'] else ''}: "
-        f"{str(label['value'])[:_MOST_SHOWN]}"
+        f"{_shown(label['value'])[:_MOST_SHOWN]}"
         for label in labels
     ]
+
+
+def _shown(value: object) -> str:
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _signature_line(one: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from ocm_pkg.cli.options import command, dry_run_option, output_option
 from ocm_pkg.errors import (
+    AuthenticationError,
     InvalidReferenceError,
     OcmPkgError,
     RegistryError,
@@ -20,6 +21,8 @@ from ocm_pkg.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocm_pkg.cli.wiring import Context
     from ocm_pkg.model.config_credentials import Credentials
     from ocm_pkg.model.identity import Identity
@@ -99,7 +102,7 @@ def logout(
     if kept is None:
         text = f"no login of {place.name} is stored"
     else:
-        done = "would be removed" if dry_run else "removed"
+        done = "would be removed" if dry_run else "is removed"
         text = f"the login of {place.name} {done} from {escaped(str(kept))}"
     context.out.data(value, output, text=text)
     if not dry_run and _others(context, place.identity):
@@ -135,9 +138,10 @@ class _Place:
         try:
             origin = Origin.of(f"{scheme}://{_HUB_API if is_hub else name}")
         except RegistryError:
-            # Not chained: there may be a password in it.
+            # Neither shown nor chained then: there may be a password in it.
+            what = "that" if "@" in host else repr(escaped(host, 200))
             raise InvalidReferenceError(
-                "that is no address of a registry",
+                f"{what} is no address of a registry",
                 hint="write HOST or HOST:PORT: a login is for the whole registry",
             ) from None
         identity = dict(consumer_identity(str(origin)))
@@ -152,15 +156,34 @@ class _Place:
 
         given = _Given(user, password)
         context = self.context
-        with Registries(
-            http=context.config.http if context.config_files else None,
-            environ=context.environ,
-            home=context.known_home,
-            credentials=given,
-            offline=context.offline,
-        ) as registries:
+        with (
+            self._explained(user),
+            Registries(
+                http=context.config.http if context.config_files else None,
+                environ=context.environ,
+                home=context.known_home,
+                credentials=given,
+                offline=context.offline,
+            ) as registries,
+        ):
             registries.client(self.base_url).call("GET", "/v2/").close()
         return given.asked
+
+    @contextlib.contextmanager
+    def _explained(self, user: str) -> Iterator[None]:
+        """Say something else of a refused login than to log in."""
+        from ocm_pkg.store.origin import Origin
+        from ocm_pkg.store.tokens import refused_login_hint
+
+        try:
+            yield
+        except AuthenticationError as error:
+            if error.hint == refused_login_hint(Origin.of(self.base_url)):
+                error.hint = (
+                    f"check the user name ({escaped(user, 200)}) and the password; many registries"
+                    " want an access token in its place"
+                )
+            raise
 
     def file(self, *, dry_run: bool) -> LoginFile:
         """Return the file of logins."""

@@ -55,6 +55,10 @@ def serve(
     from ocm_pkg.store.serving import Server
     from ocm_pkg.store.serving.listening import parse_address
 
+    if context.offline:
+        raise UsageError(
+            "serve is for the network, and --offline is set", hint="leave out --offline"
+        )
     address = parse_address(listen)
     if (tls_cert is None) != (tls_key is None):
         raise UsageError(

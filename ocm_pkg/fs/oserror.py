@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HINTS = {
+    errno.ENOENT: "check the path; the folder has to be there",
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.EACCES: "give yourself the permission, or choose another folder",
     errno.EPERM: "give yourself the permission, or choose another folder",

@@ -25,6 +25,9 @@ AT_ONCE = 8
 """How many transfers a command runs at once."""
 
 _GRACE = 1.0
+_GLANCE = 0.2
+"""A signal that comes just before a thread begins to wait is only seen when it stops waiting."""
+
 _ALL = -1
 
 
@@ -168,6 +171,8 @@ def in_order(
     ]
     try:
         for future in futures:
+            while not future.done():
+                wait((future,), _GLANCE)
             results.append(future.result())
             done(results[-1])
     except Exception:

@@ -6,12 +6,13 @@ What the file may say is in ``ProjectFile``; what the rest of the code works wit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import ConfigError, UsageError
 from ocm_pkg.model import tomltext, yamltext
 from ocm_pkg.model.document import read_document, show_path
+from ocm_pkg.model.elf import is_glibc_version
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.model.projectfile import ProjectFile
 from ocm_pkg.model.reference import RepositorySpec, component_name_ok, element_name_ok
@@ -19,7 +20,7 @@ from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
 from ocm_pkg.model.version import is_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ocm_pkg.errors import InvalidDocumentError
     from ocm_pkg.model.document import JSONValue
@@ -29,15 +30,22 @@ if TYPE_CHECKING:
 FILE_NAME = "ocm-pkg.yaml"
 SECTION = ("tool", "ocm-pkg")
 DESCRIPTION_LABEL = "ocm-pkg.dev/description"
-SHAPES = ("file", "dir")
+SHAPES = ("file", "dir", "launcher")
+LAUNCHER_SYSTEMS = ("linux", "windows")
 BUILDERS: Mapping[str, tuple[str, ...]] = {
     "pyinstaller": ("entry", "requirements", "exclude", "hidden-imports"),
+    "cx_freeze": ("entry", "requirements", "exclude", "hidden-imports"),
     "command": ("run", "output"),
     "prebuilt": ("path",),
 }
 """The builders, and the keys that each of them reads."""
 
-_REQUIRED = {"pyinstaller": ("entry",), "command": ("run", "output"), "prebuilt": ("path",)}
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "pyinstaller": ("entry",),
+    "cx_freeze": ("entry",),
+    "command": ("run", "output"),
+    "prebuilt": ("path",),
+}
 _PATH_KEYS = ("entry", "requirements", "output", "path")
 _SOURCES = ("pyproject", "git", "env")
 
@@ -56,6 +64,7 @@ class Target:
     run: tuple[str, ...] = ()
     output: str | None = None
     path: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +119,24 @@ def parse_pyproject(data: bytes | str, *, name: str) -> PluginProject:
     return read_project(document)
 
 
-def read_project(document: YamlDocument) -> PluginProject:
-    """Read a document that was loaded already: ``ocm-pkg.yaml``, or the table of TOML."""
-    return _Reader(document).read()
+def read_project(
+    document: YamlDocument, is_builder: Callable[[str], bool] | None = None
+) -> PluginProject:
+    """Read a document that was loaded already: ``ocm-pkg.yaml``, or the table of TOML.
+
+    ``is_builder`` is asked for names of builders that are none of ours; without it, none is known.
+    """
+    return _Reader(document, is_builder).read()
 
 
 class _Reader:
     """Checks one file; knows how to say where a problem is."""
 
-    def __init__(self, document: YamlDocument) -> None:
+    def __init__(
+        self, document: YamlDocument, is_builder: Callable[[str], bool] | None = None
+    ) -> None:
         self._document = document
+        self._is_builder = is_builder or BUILDERS.__contains__
 
     def read(self) -> PluginProject:
         value = self._document.value
@@ -130,6 +147,7 @@ class _Reader:
         plain, name = self._plain(value), self._document.name
         file = read_document(ProjectFile, plain, source=self._document, what=name)
         self._names(file)
+        self._require(file.require)
         targets = tuple(self._target(file, index) for index in range(len(file.targets)))
         self._distinct(targets)
         return PluginProject(
@@ -188,6 +206,10 @@ class _Reader:
             raise self._error(("version",), "is a number", 'write it as text, for example "1.10"')
         elif isinstance(version, dict):
             self._version_source(version)
+        require = plain.get("require")
+        if isinstance(require, dict) and isinstance(require.get("glibc-max"), int | float):
+            where = ("require", "glibc-max")
+            raise self._error(where, "is a number", 'write it as text, for example "2.36"')
         targets = plain.get("targets")
         if isinstance(targets, list):
             plain["targets"] = [
@@ -233,6 +255,13 @@ class _Reader:
                     "quote it",
                 )
 
+    def _require(self, require: Require) -> None:
+        limit = require.glibc_max
+        if limit is not None and not is_glibc_version(limit):
+            raise self._error(
+                ("require", "glibc-max"), f"{limit[:80]!r} is not a version of glibc", 'e.g. "2.36"'
+            )
+
     def _resource_names(self, file: ProjectFile) -> None:
         resource = file.resource or file.component.rpartition("/")[2]
         seen = {resource}
@@ -264,20 +293,24 @@ class _Reader:
         self._keys(path, own, builder)
         settings = _members(file.build) if builder == default else {}
         settings.update(_members(own))
-        for key in _REQUIRED[builder]:
+        for key in _REQUIRED.get(builder, ()):
             if not settings.get(key):
                 raise self._error(path, f"needs {key} for the builder {builder}")
         shape = own.shape or file.build.shape or "file"
         self._shape((*path, "shape") if own.shape else ("build", "shape"), shape)
+        if shape == "file" and builder == "cx_freeze":
+            raise self._error(path, "is no file with cx_freeze", "write shape: dir")
+        if shape == "launcher" and (problem := launcher_problem(platform)):
+            raise self._error(path, problem, "write {platform: " + str(platform) + ", shape: file}")
         fields = {key.replace("-", "_"): value for key, value in settings.items()}
         return Target(platform=platform, builder=builder, shape=shape, **fields)
 
     def _builder(self, path: tuple[str | int, ...], builder: str) -> None:
-        if builder not in BUILDERS:
+        if builder not in BUILDERS and not self._is_builder(builder):
             raise self._error(
                 (*path, "builder"),
                 f"{builder[:80]!r} is not supported by this version of ocm-pkg",
-                f"supported: {', '.join(BUILDERS)}",
+                f"supported: {', '.join(BUILDERS)}, and those of packages that are installed",
             )
 
     def _shape(self, path: tuple[str | int, ...], shape: str) -> None:
@@ -290,7 +323,7 @@ class _Reader:
 
     def _keys(self, path: tuple[str | int, ...], settings: BuildSettings, builder: str) -> None:
         for key, value in _members(settings).items():
-            if key not in BUILDERS[builder]:
+            if key not in BUILDERS.get(builder, (key,)):
                 raise self._error(
                     (*path, key),
                     f"is not read by the builder {builder}",
@@ -319,6 +352,14 @@ class _Reader:
             seen[target.platform] = index
 
 
+def launcher_problem(platform: Platform) -> str | None:
+    """Return why there can be no launcher for ``platform``; None if there can."""
+    if platform.os in LAUNCHER_SYSTEMS:
+        return None
+    why = ": signing such a file is not proven there" if platform.os == "darwin" else ""
+    return f"the shape launcher is not made for {platform.os}{why}"
+
+
 def is_inner_path(path: str) -> bool:
     """Whether ``path`` is relative, stays inside, and means the same on every system."""
     if not path or path.startswith(("/", "~", "-")) or "\\" in path or ":" in path:
@@ -337,6 +378,4 @@ _ABSENT: JSONValue = "\0absent"
 _LATER: Mapping[tuple[str, ...], str] = {
     ("publish", "catalog"): "remove it: there are no catalogs yet",
     ("sign",): "remove it and run `ocm-pkg sign cv REF --key FILE`",
-    ("require", "glibc-max"): "supported in require: all-targets, size-mb",
-    ("require", "startup-ms"): "supported in require: all-targets, size-mb",
 }

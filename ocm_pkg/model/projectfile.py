@@ -27,7 +27,10 @@ class VersionSource(_File):
 
 
 class BuildSettings(_File):
-    """How binaries are made; ``build`` in the file, and each of its ``targets``."""
+    """How binaries are made; ``build`` in the file, and each of its ``targets``.
+
+    ``settings`` is what a builder of another package reads beyond these keys.
+    """
 
     builder: str | None = None
     shape: str | None = None
@@ -38,6 +41,7 @@ class BuildSettings(_File):
     run: Texts | None = None
     output: Text | None = None
     path: Text | None = None
+    settings: dict[str, Any] | None = None
 
 
 class TargetSettings(BuildSettings):
@@ -49,11 +53,14 @@ class TargetSettings(BuildSettings):
 class Require(_File):
     """What must hold before a component version is made.
 
-    ``size_mb`` is the largest binary allowed, in units of 1,000,000 bytes.
+    ``size_mb`` is the largest binary allowed, in units of 1,000,000 bytes; ``glibc_max`` the newest
+    glibc that one may need; ``startup_ms`` the time until it says its capabilities.
     """
 
     all_targets: bool = Field(True, alias="all-targets")
     size_mb: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, alias="size-mb")
+    glibc_max: Text | None = Field(None, alias="glibc-max")
+    startup_ms: Annotated[float, Field(gt=0, strict=False)] | None = Field(None, alias="startup-ms")
 
 
 class Asset(_File):

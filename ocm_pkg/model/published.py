@@ -60,7 +60,6 @@ class Published:
             "version": self.version,
             "digest": str(self.digest),
             "repository": self.repository,
-            "state": "written" if self.written else "exists",
             "blobs": [
                 {"digest": str(blob.digest), "size": blob.size, "state": blob.state}
                 for blob in self.blobs

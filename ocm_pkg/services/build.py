@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from ocm_pkg.builders.gates import check_gates
 from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, UnsupportedTargetError
 from ocm_pkg.fs.atomic import FolderLock, folder_for, staged_folder, write_file
 from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all
@@ -22,11 +24,10 @@ if TYPE_CHECKING:
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject, Target
-    from ocm_pkg.ports import Builder, BuiltBinary, FailPoint
+    from ocm_pkg.ports import Builder, BuiltBinary, FailPoint, Startup
 
 LOG_FOLDER = "logs"
 _LOCK_TIMEOUT = 60.0
-_MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def build(
     builders: Mapping[str, Builder],
     executor: Executor,
     done: Callable[[BuiltTarget], None] | None = None,
+    startup: Startup | None = None,
     fail_point: FailPoint | None = None,
 ) -> Part:
     """Build ``targets`` at the same time, as ``executor`` allows; return the report.
@@ -106,13 +108,13 @@ def build(
     Binaries and ``part.json`` appear in ``out`` when all are built; if one fails, ``out`` stays
     as it was, but for the logs in ``out/logs``. What ``out`` has of other targets, built earlier
     from the same sources, stays in the report. ``done`` is called for each binary that is in its
-    place, in the order of ``targets``.
+    place, in the order of ``targets``; ``startup`` measures it for ``require.startup-ms``.
     """
     with folder_for(out / LOG_FOLDER), staged_folder(out) as staged:
         jobs = [_job(sources, target, staged, out) for target in targets]
         binaries = _run(jobs, builders, executor)
-        for binary in binaries:
-            _check_size(sources.project, binary)
+        for job, binary in zip(jobs, binaries, strict=True):
+            check_gates(sources.project.require, binary, partial(_startup, startup, job.work))
         with FolderLock(out, _LOCK_TIMEOUT):
             built = []
             for job, binary in zip(jobs, binaries, strict=True):
@@ -168,14 +170,8 @@ def _summary(error: OcmPkgError) -> list[str]:
     return [f"{error.code}: {error.message}", *([f"  fix: {error.hint}"] if error.hint else [])]
 
 
-def _check_size(project: PluginProject, binary: BuiltBinary) -> None:
-    limit, size = project.require.size_mb, binary.path.stat().st_size
-    if limit is not None and size > limit * _MEGABYTE:
-        raise BuildError(
-            f"the binary for {binary.platform} has {size / _MEGABYTE:.1f} MB, more than the"
-            f" {limit:g} MB that require.size-mb allows",
-            hint="exclude modules under build.exclude, or raise the limit",
-        )
+def _startup(startup: Startup | None, work: Path, binary: BuiltBinary) -> float | None:
+    return startup(binary, work) if startup is not None else None
 
 
 def _commit(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ocm_pkg.errors import AmbiguousResourceError, UsageError
 from ocm_pkg.fs.atomic import PendingFile, storage_errors
 from ocm_pkg.fs.receive import receive
+from ocm_pkg.fs.watched import Reading, watched
 from ocm_pkg.model.digest import algorithm_of
+from ocm_pkg.model.published import NoProgress, label_of
 from ocm_pkg.store.artifact import TarBlob
 from ocm_pkg.store.artifactset import manifest_of
 from ocm_pkg.store.digester import (
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from ocm_pkg.model.descriptor import ComponentDescriptor, DigestSpec, Resource
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.model.identity import Identity
+    from ocm_pkg.model.published import Progress
     from ocm_pkg.ports import Blob, FailPoint, Repository, ResourceRepository
 
 
@@ -65,6 +68,7 @@ def download(
     output: Path,
     external: ResourceRepository | None = None,
     dry_run: bool = False,
+    progress: Progress | None = None,
     fail_point: FailPoint | None = None,
 ) -> Downloaded:
     """Write the resource that matches ``identity`` to ``output``, mode 0644.
@@ -91,8 +95,10 @@ def download(
     with (
         storage_errors(f"writing {path}", path.parent),
         PendingFile(path.parent, fail_point=fail_point) as pending,
+        (progress or NoProgress()).moving(label_of(resource), blob.size) as moved,
     ):
-        digests = receive(blob, pending.stream, what=what, algorithms=algorithms)
+        read = watched(blob, Reading(moved))
+        digests = receive(read, pending.stream, what=what, algorithms=algorithms)
         if stated is not None:
             check_digest(stated, digests[algorithm_of(stated.hash_algorithm)], what)
         size = pending.stream.tell()

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocm_pkg.contract.embedded import check_embedded
 from ocm_pkg.errors import DigestMismatchError, OcmPkgError, UntrustedError
 from ocm_pkg.fs.atomic import commit_folder, make_folder, staged_folder, storage_errors, write_file
-from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.contentstore import keep_content
 from ocm_pkg.fs.filestate import record, state_of
 from ocm_pkg.fs.installation import (
@@ -24,9 +24,8 @@ from ocm_pkg.fs.installation import (
     checked_name,
     name_for,
 )
-from ocm_pkg.fs.staging import Bounds, stage
+from ocm_pkg.fs.staging import Bounds, check_program, stage, stage_launcher
 from ocm_pkg.fs.watched import Reading, watched
-from ocm_pkg.model.binary import HEADER_BYTES, check_header
 from ocm_pkg.model.digest import Digest, algorithm_of, digest_of
 from ocm_pkg.model.identity import show
 from ocm_pkg.model.published import NoProgress, component_digest
@@ -283,9 +282,10 @@ class _Installer:
     def run(self, repository: Repository, probe: Probe | None) -> Receipt:
         """Do all steps; return the receipt."""
         with staged_folder(self._place.data, 0o755) as folder:
-            staged = self._fetch(repository, folder / "content")
+            staged, embedded = self._fetch(repository, folder)
             self._fail_point("install.fetched")
             capabilities = self._try(folder / "content", staged, probe)
+            check_embedded(embedded, capabilities if probe else None, self._verified.what)
             self._fail_point("install.probed")
             blob_digest = staged.digests["sha256"]
             target = self._place.content(blob_digest)
@@ -301,8 +301,12 @@ class _Installer:
             self._place.commit(folder, generation, self._verified.name, self._fail_point)
         return receipt
 
-    def _fetch(self, repository: Repository, content: Path) -> Staged:
-        """Write the content to a folder of its own, hashing every byte on the way."""
+    def _fetch(self, repository: Repository, folder: Path) -> tuple[Staged, bytes]:
+        """Write the content to ``folder``/content, hashing every byte on the way.
+
+        A launcher is unpacked there once its own digest was checked; returned with it is the
+        answer to ``capabilities`` that it carries, empty for other shapes.
+        """
         verified = self._verified
         blob = repository.blob(verified.descriptor, verified.resource)
         promised = verified.promised
@@ -312,8 +316,10 @@ class _Installer:
             limit=verified.order.max_size,
             fail_point=self._fail_point,
         )
+        is_launcher = verified.shape.shape == "launcher"
+        content = folder / ("launcher" if is_launcher else "content")
         moving = self._progress.moving(verified.name, blob.size)
-        with storage_errors(f"writing {content}", content.parent), moving as moved:
+        with storage_errors(f"writing {content}", folder), moving as moved:
             watching = watched(blob, Reading(moved))
             staged = stage(watching, content, verified.name, verified.shape, bounds)
         if promised is not None and (got := staged.digests[promised.algorithm]) != promised:
@@ -321,15 +327,18 @@ class _Installer:
                 f"{verified.what} is not what was signed: expected {promised}, got {got}",
                 hint="the repository was changed; install it from where it was published",
             )
-        return staged
+        if not is_launcher:
+            return staged, b""
+        check_program(content / staged.program, verified.order.platform, verified.what)
+        with storage_errors(f"unpacking {verified.what}", folder):
+            file = content / staged.program
+            opened = stage_launcher(file, folder / "content", staged.digests, bounds)
+        return opened.content, opened.capabilities
 
     def _try(self, content: Path, staged: Staged, probe: Probe | None) -> Mapping[str, Any]:
         """Check the header and run the program once; return its capabilities."""
         program = content / staged.program
-        with open_regular(program, follow_links=False) as stream:
-            check_header(
-                stream.read(HEADER_BYTES), self._verified.order.platform, self._verified.what
-            )
+        check_program(program, self._verified.order.platform, self._verified.what)
         if probe is None:
             return {}
         capabilities = probe(program).to_json()

@@ -146,6 +146,7 @@ class _Publication:
             plan.settled = True
         elif policy == "skip":
             plan.settled, plan.contents = True, {}
+            plan.blobs = self._there(existing)
         elif policy == "abort-and-fail":
             raise AlreadyExistsError(
                 f"{descriptor.name}:{descriptor.version} is there already with other content",
@@ -153,6 +154,17 @@ class _Publication:
                 detail=differences(existing, descriptor),
             )
         return plan
+
+    def _there(self, existing: ComponentDescriptor) -> dict[int, PublishedBlob]:
+        """Return the local content of what is there, which stays."""
+        found = {}
+        for number, element in enumerate(elements_of(existing)):
+            if element.access.is_local_blob and by_content(self._repository):
+                digest = element.access.local_reference
+                size = stored_size(self._repository, existing.name, digest)
+                if size is not None:
+                    found[number] = PublishedBlob(digest, size, "exists")
+        return found
 
     def _existing(
         self, descriptor: ComponentDescriptor, policy: Policy

@@ -71,7 +71,7 @@ class ArchiveStore:
         self._max_unpacked = max_unpacked
         self._tagger = Tagger(str(path), self._read, self._commit)
         self._subjects = Subjects()
-        self._stage: Stage | None = None
+        self._stages: dict[int, Stage] = {}
         self._staging = threading.Lock()
         self._file: ArchiveFile | None = None
         self._open()
@@ -87,9 +87,9 @@ class ArchiveStore:
         return Index() if file is None else file.index
 
     def _part(self, digest: Digest) -> Part | None:
-        staged = self._stage.parts.get(digest) if self._stage is not None else None
-        if staged is not None:
-            return staged
+        for stage in list(self._stages.values()):
+            if digest in stage.parts:
+                return stage.parts[digest]
         file = self._open()
         return None if file is None else file.files.get(_name(digest))
 
@@ -130,13 +130,15 @@ class ArchiveStore:
         return descriptor
 
     def _staged(self) -> Stage:
-        """Return where content waits for the next commit."""
+        """Return where content of this thread waits for the next commit."""
         with self._staging:
-            if self._stage is None:
+            me = threading.get_ident()
+            if not self._stages:
                 make_folder(self.path.parent)
                 clean_leftovers(self.path.parent)
-                self._stage = Stage(self.path.parent)
-            return self._stage
+            if me not in self._stages:
+                self._stages[me] = Stage(self.path.parent)
+            return self._stages[me]
 
     def _stored(self, blob: Blob) -> tuple[Digest, int] | None:
         """Return digest and size if the content is there already, and is what it should be."""
@@ -195,7 +197,7 @@ class ArchiveStore:
         self._commit(())
 
     def _commit(self, taggings: Sequence[Tagging]) -> None:
-        staged = self._stage.parts if self._stage is not None else {}
+        staged = {key: part for one in self._stages.values() for key, part in one.parts.items()}
         with ReplacementLock(self.path, self._lock_timeout):
             self._step("archive.locked")
             if self._file is None or not self._file.is_current():
@@ -209,7 +211,7 @@ class ArchiveStore:
             blobs |= {_name(digest): part for digest, part in staged.items()}
             blobs.pop(ctfindex.NAME, None)
             self._replace(file, index, blobs)
-        self._file = self._stage = None
+        self._file, self._stages = None, {}
 
     def _replace(self, file: ArchiveFile | None, index: Index, blobs: dict[str, Part]) -> None:
         if file is not None and file.foreign is not None:

@@ -124,8 +124,9 @@ class TarBlob:
     @property
     def size(self) -> int:
         """The size in bytes."""
-        blocks = sum(1 + -(-(blob.size or 0) // _BLOCK) for _name, blob in self._files)
-        return (blocks + 2) * _BLOCK
+        heads = sum(len(_head(name, blob)) for name, blob in self._files)
+        blocks = sum(-(-(blob.size or 0) // _BLOCK) for _name, blob in self._files)
+        return heads + (blocks + 2) * _BLOCK
 
     @property
     def digest(self) -> None:
@@ -142,15 +143,20 @@ class TarBlob:
 
     def _chunks(self) -> Iterator[bytes]:
         for name, blob in self._files:
-            info = tarfile.TarInfo(name)
-            info.size = blob.size or 0
-            info.mode = 0o644
-            yield info.tobuf(tarfile.USTAR_FORMAT)
+            yield _head(name, blob)
             with blob.open() as stream:
                 while chunk := stream.read(_CHUNK):
                     yield chunk
-            yield bytes(-info.size % _BLOCK)
+            yield bytes(-(blob.size or 0) % _BLOCK)
         yield bytes(2 * _BLOCK)
+
+
+def _head(name: str, blob: Blob) -> bytes:
+    """Return the header of a file; the name of a sha512, or 8 GiB, need an extended one."""
+    info = tarfile.TarInfo(name)
+    info.size = blob.size or 0
+    info.mode = 0o644
+    return info.tobuf(tarfile.PAX_FORMAT)
 
 
 class _Chunks(io.RawIOBase):

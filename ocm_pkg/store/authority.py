@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ocm_pkg.errors import AuthenticationError, OcmPkgError, escaped
 from ocm_pkg.store.challenge import BASIC, BEARER, granted, parse_challenges, strongest
-from ocm_pkg.store.tokens import TokenCache, basic, login_hint
+from ocm_pkg.store.tokens import TokenCache, basic, login_hint, refused_login_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +85,8 @@ class Authority:
             header = self._bearer(wanted, _grants(scope) | asked, refused)
         if header == sent:
             raise AuthenticationError(
-                f"{self._registry} does not take the login", hint=login_hint(self._registry)
+                f"{self._registry} does not take the login",
+                hint=refused_login_hint(self._registry),
             )
         self._wanted = wanted
         return header

@@ -15,7 +15,13 @@ from ocm_pkg.store.delivery import Delivery
 from ocm_pkg.store.exchange import NO_HEADERS, Request, shown
 from ocm_pkg.store.origin import Origin, join
 from ocm_pkg.store.refusal import read_refusal, refused, status_text
-from ocm_pkg.store.tokens import Scope, TokenService, login_hint
+from ocm_pkg.store.tokens import (
+    Scope,
+    TokenService,
+    login_command,
+    login_hint,
+    refused_login_hint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -184,8 +190,14 @@ class RegistryClient:
                 f"{what} was answered with {status_text(response.status)}{said}",
                 hint=f"{self.origin} leads there; its credentials are not sent to others",
             )
-        who = "this login" if self._authority.has_login else "anybody"
+        if self._authority.has_login:
+            who, hint = "this login", refused_login_hint(self.origin)
+        elif response.status == _FORBIDDEN:
+            # It asked for no login, so one may not help.
+            who, hint = "this", f"if it has logins: {login_command(self.origin)}"
+        else:
+            who, hint = "this without a login", login_hint(self.origin)
         return AuthenticationError(
-            f"{self.origin} does not allow {who} {what} ({status_text(response.status)}{said})",
-            hint=login_hint(self.origin),
+            f"{self.origin} does not allow {who}: {what} ({status_text(response.status)}{said})",
+            hint=hint,
         )

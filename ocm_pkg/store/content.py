@@ -116,10 +116,10 @@ class Content:
 class WholeContent:
     """Content that is in memory, and is what its digest says."""
 
-    def __init__(self, data: bytes, digest: Digest) -> None:
+    def __init__(self, data: bytearray, digest: Digest) -> None:
         self.size = len(data)
         self.digest: Digest | None = digest
-        self._data = data
+        self._view = memoryview(data)
 
     @classmethod
     def read(cls, blob: Blob, size: int, digest: Digest | None) -> WholeContent:
@@ -133,11 +133,12 @@ class WholeContent:
                 left -= count
             if left or _readinto(stream, memoryview(bytearray(1))):
                 raise changed(f"it does not have {size} bytes")
-        return cls(bytes(data), digest or digest_of(data))
+        return cls(data, digest or digest_of(data))
 
     def part(self, start: int, length: int) -> Body:
         """Return a part as a body."""
-        return Body.of(self._data[start : start + length])
+        view = self._view[start : start + length]
+        return Body(lambda: cast("BinaryIO", _Viewed(view)), length)
 
 
 def verifying(stream: BinaryIO, digest: Digest, size: int) -> BinaryIO:
@@ -173,6 +174,25 @@ class _Part(io.RawIOBase):
         view = memoryview(buffer)[: self._left]
         count = self._content.read(view) if len(view) else 0
         self._left -= count
+        return count
+
+
+class _Viewed(io.RawIOBase):
+    """Bytes in memory as a stream, without a copy of them all."""
+
+    def __init__(self, view: memoryview) -> None:
+        super().__init__()
+        self._left = view
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
+        count = min(len(buffer), len(self._left))
+        memoryview(buffer)[:count] = self._left[:count]
+        self._left = self._left[count:]
         return count
 
 

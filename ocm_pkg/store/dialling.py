@@ -39,7 +39,8 @@ def dial(
     deadline = time.monotonic() + timeout
     addresses = _in_turn(_look_up(host, port, timeout, resolve))
     with contextlib.ExitStack() as stack:
-        race = stack.enter_context(_Race(f"{host}:{port}", timeout))
+        target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        race = stack.enter_context(_Race(target, timeout))
         for address in addresses:
             winner = race.start(address) or race.wait(min(HEAD_START, deadline - time.monotonic()))
             if winner is not None:

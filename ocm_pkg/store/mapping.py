@@ -262,7 +262,7 @@ def read_config(data: bytes, layers: Sequence[OCIDescriptor], what: str) -> OCID
             f"{what} has a component descriptor of type {layer.media_type[:80]!r}",
             hint="this version reads component descriptors v2 as JSON, YAML and YAML in a tar",
         )
-    if all(layer.digest != each.digest for each in layers):
+    if all((layer.digest, layer.size) != (each.digest, each.size) for each in layers):
         raise InvalidDocumentError(f"the config of {what} names a layer that the manifest lacks")
     return layer
 

@@ -16,11 +16,15 @@ _PORTS = {"https": 443, "http": 80}
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HOSTLESS = re.compile(r"https?:(?!//[^/?#])", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f\\]")
 _KEPT = "%:/?#[]@!$&'()*+,;=~"
 """What ``quote`` leaves alone: all that a URL may have, escapes that are there among it."""
 
 _SHOWN = 200
 _MAX_URL = 16 * 1024
+_LOCAL = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+"""What systems call themselves in their tables of names."""
+
 _CLOUD = ipaddress.ip_network("fd00:ec2::/32")
 """Where a cloud's own services for a machine are; link-local in all but its number."""
 
@@ -74,7 +78,7 @@ class Origin:
     def is_loopback(self) -> bool:
         """Whether this is the machine itself, as far as name or address say it."""
         name = self.host.removesuffix(".")
-        if name == "localhost" or name.endswith(".localhost"):
+        if name in _LOCAL or name.endswith(".localhost"):
             return True
         address = _address(self.host)
         return address is not None and (address.is_loopback or address.is_unspecified)
@@ -93,7 +97,7 @@ def join(base_url: str, location: str) -> str:
     other schemes than http and https, and a way from https to http.
     """
     text = location.strip(" \t")
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text) or "\\" in text:
+    if _FORBIDDEN.search(text):
         raise _refused(text, "it has characters that no URL may have")
     if _HOSTLESS.match(text):
         raise _refused(text, "it has no host")

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from ocm_pkg.errors import FileMissingError, InvalidReferenceError
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.model.reference import ARCHIVE_SUFFIXES, RepositorySpec
-from ocm_pkg.store.archive import ArchiveStore
-from ocm_pkg.store.archivefile import MAX_UNPACKED
-from ocm_pkg.store.ctf import CTFStore
+from ocm_pkg.store import has_registries
 from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from ocm_pkg.ports import FailPoint
     from ocm_pkg.store.base import OCIStore
     from ocm_pkg.store.registries import CredentialFinder
-
-KINDS = ("ctf", "oci")
 
 
 class BuiltinProvider:
@@ -44,7 +40,7 @@ class BuiltinProvider:
     ) -> None:
         self._registry = registry
         self._folder = folder or Path()
-        self._max_unpacked = max_unpacked or MAX_UNPACKED
+        self._max_unpacked = max_unpacked
         self._documents = documents
         self._home = home
         self._fail_point = fail_point
@@ -59,25 +55,31 @@ class BuiltinProvider:
             return ComponentRepository(self._registry(spec), documents=self._documents)
         if spec.kind != "ctf":
             raise InvalidReferenceError(
-                f"repositories of type {spec.type!r} are not built in, only {', '.join(KINDS)}",
+                f"repositories of type {spec.type!r} are not built in",
                 hint=f"install a plugin for {spec.type}, or use a CTF: ./FOLDER//COMPONENT",
             )
+        return ComponentRepository(self._ctf(spec, create=create), documents=self._documents)
+
+    def _ctf(self, spec: RepositorySpec, *, create: bool) -> OCIStore:
         path = self._path(spec.location)
         with storage_errors(f"opening {spec.location}"):
             is_file, is_folder = path.is_file(), path.is_dir()
         is_archive = path.name.endswith(ARCHIVE_SUFFIXES) and create and not is_folder
         if is_file or is_archive:
-            archive = ArchiveStore(
+            from ocm_pkg.store.archive import ArchiveStore
+            from ocm_pkg.store.archivefile import MAX_UNPACKED
+
+            return ArchiveStore(
                 path,
                 create=create,
                 fail_point=self._fail_point,
-                max_unpacked=self._max_unpacked,
+                max_unpacked=self._max_unpacked or MAX_UNPACKED,
             )
-            return ComponentRepository(archive, documents=self._documents)
         if not create and not is_folder:
             raise FileMissingError(f"the CTF {spec.location} does not exist", hint="check the path")
-        store = CTFStore(path, create=create, fail_point=self._fail_point)
-        return ComponentRepository(store, documents=self._documents)
+        from ocm_pkg.store.ctf import CTFStore
+
+        return CTFStore(path, create=create, fail_point=self._fail_point)
 
     def _path(self, location: str) -> Path:
         text = location.removeprefix("file://")
@@ -95,7 +97,10 @@ def open_repository(
     written anonymously without ``credentials``. For repositories of other types use
     ``PluginManager.open``. Errors as ``BuiltinProvider.open``.
     """
+    spec = RepositorySpec.parse(text)
+    if spec.kind != "oci" or not has_registries():
+        return BuiltinProvider().open(spec, create=create)
     from ocm_pkg.store.registries import Registries
 
     registry = Registries(credentials=credentials).repository_store
-    return BuiltinProvider(registry=registry).open(RepositorySpec.parse(text), create=create)
+    return BuiltinProvider(registry=registry).open(spec, create=create)

@@ -3,8 +3,8 @@
 A registry without the API keeps an index of them under a tag that is made of the digest
 (distribution specification, "Referrers Tag Schema"), which each writer reads, adds to, and writes
 again. Such a registry can't compare and set: a writer looks again after a moment whether its entry
-is still there, and writes it again if another one was faster. One that takes longer than
-``settle`` seconds for reading and writing can still undo another's entry.
+is still there, and writes it again if another one was faster. One that takes much longer than
+others for reading and writing can still undo another's entry.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ SETTLE = 0.3
 """Seconds after which a writer of the fallback tag looks whether its entry is still there."""
 
 _ROUNDS = 20
+_SLOWER = 5
 _MAX_REFERENCE = 64
 
 
@@ -52,11 +53,13 @@ class ReferrersList:
         self,
         manifests: Manifests,
         *,
+        clock: Callable[[], float],
         sleep: Callable[[float], None],
         random: Callable[[], float],
         settle: float = SETTLE,
     ) -> None:
         self._manifests = manifests
+        self._clock = clock
         self._sleep = sleep
         self._random = random
         self._settle = settle
@@ -126,10 +129,13 @@ class ReferrersList:
     ) -> None:
         for _round in range(_ROUNDS):
             with self._lock:
+                started = self._clock()
                 was_missing = self._write(remote, subject, digest, entry)
+                took = self._clock() - started
             if not was_missing:
                 return
-            self._sleep(self._settle * (0.5 + self._random()))
+            # Where this was slow, it is for others too.
+            self._sleep(max(self._settle, _SLOWER * took) * (0.5 + self._random()))
         raise RegistryError(
             f"other writers keep changing the referrers of {subject} in {remote.name}",
             hint="run the command again when they are done",

@@ -45,12 +45,22 @@ def read_refusal(response: Response, secrets: Iterable[str] = ()) -> Refusal:
     except OcmPkgError:
         # The status says enough.
         return Refusal("", "")
-    text = data.decode("utf-8", "replace").strip()
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
+    hidden = [secret for secret in secrets if len(secret) >= _SHORTEST_SECRET]
+    text = _without(data.decode("utf-8", "replace").strip(), hidden)
     code, said = _said(text, html=response.page_hint is not None)
-    return Refusal(code, escaped(" ".join(said.split()), _LONGEST))
+    # JSON can spell a secret in ways that only reading it undoes.
+    said = _without(said, hidden)
+    return Refusal("" if _without(code, hidden) != code else code, escaped(_line(said), _LONGEST))
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def refused(

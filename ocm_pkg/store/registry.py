@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random as _random
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +38,7 @@ from ocm_pkg.store.remote import (
     missing,
 )
 from ocm_pkg.store.tagpages import all_repositories, all_tags
+from ocm_pkg.store.tokens import login_command
 from ocm_pkg.store.upload import CHUNK, Session, Upload
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class RegistryStore:
         self._cache = cache
         self._chunk = chunk
         self._manifests = Manifests(clock)
-        self._referrers = ReferrersList(self._manifests, sleep=sleep, random=random)
+        self._referrers = ReferrersList(self._manifests, clock=clock, sleep=sleep, random=random)
         self._there = Known[int](clock)
         self._absent = Known[bool](clock)
         self._sessions = Known[Session](clock)
@@ -142,6 +142,8 @@ class RegistryStore:
             return self._push_manifest(remote, blob, media_type)
         if blob.size is not None:
             return self._push_blob(remote, blob, blob.size, media_type)
+        import tempfile
+
         with (
             storage_errors("keeping content in the temporary folder"),
             tempfile.NamedTemporaryFile(prefix="ocm-pkg-") as file,
@@ -180,7 +182,8 @@ class RegistryStore:
         if there is not None and there != size:
             raise DigestMismatchError(
                 f"{digest} has {there} bytes in {remote.name}, and {size} here",
-                hint="one of the two is not what its digest says: compute it again",
+                hint="one of the two is not what its digest says: compute it again; or a proxy "
+                "answered in the registry's place",
             )
         return there is not None
 
@@ -263,10 +266,12 @@ class RegistryStore:
         except (AuthenticationError, RegistryError) as error:
             if isinstance(error, RegistryError) and error.status not in _NO_CATALOG:
                 raise
+            command = login_command(self.client.origin)
+            login = f"; for a login: {command}" if isinstance(error, AuthenticationError) else ""
             raise RegistryError(
                 f"{self.client.origin} does not list its repositories",
                 status=getattr(error, "status", 401),
-                hint="name the component: REPOSITORY//COMPONENT",
+                hint="name the component: REPOSITORY//COMPONENT" + login,
                 detail=[error.message],
             ) from error
         prefix = f"{self.path}/" if self.path else ""

@@ -131,7 +131,7 @@ def read_json(response: Response, what: str) -> JSONValue:
         return parse_json(data, name=what, limits=Limits(size=MAX_DOCUMENT))
     except InvalidDocumentError as error:
         raise RegistryError(
-            f"{what}: {error.message}", status=response.status, hint=hint or error.hint
+            error.message, status=response.status, hint=hint or error.hint
         ) from error
 
 

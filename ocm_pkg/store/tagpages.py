@@ -9,6 +9,7 @@ from urllib.parse import quote
 from ocm_pkg.errors import RegistryError, escaped
 from ocm_pkg.store.client import Scope
 from ocm_pkg.store.origin import Origin, join
+from ocm_pkg.store.refusal import refused
 from ocm_pkg.store.remote import is_name, is_tag, read_json
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def pages(get: Callable[[str], Response | None], url: str, what: str) -> Iterato
 def all_tags(remote: Remote) -> Sequence[str]:
     """Return all tags of a repository, sorted, each once; empty if there is no such repository.
 
+    Raises ``RegistryError`` for a web page, which is no registry's answer.
+
     What can't be a tag is left out. Where the registry gives no links to further pages, and a page
     is full, it is asked for what comes after the last tag.
     """
@@ -95,6 +98,9 @@ def all_tags(remote: Remote) -> Sequence[str]:
 def _tags_page(remote: Remote, url: str) -> Response | None:
     response = remote.call("GET", url, expect={200, 404})
     if response.status == 404:
+        if response.page_hint is not None:
+            # Not a registry: that there is no such repository there would mislead.
+            raise refused(response, "GET")
         response.close()
         return None
     return response

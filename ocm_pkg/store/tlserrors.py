@@ -29,7 +29,7 @@ def explain(error: OSError, address: str) -> tuple[str, str | None]:
         return "it closed the connection", "check that this is the port of a registry with TLS"
     if any(name in reason for name in _NO_TLS):
         return "it does not speak TLS; it seems to be plain http", (
-            f"if that is meant, write the repository as http://{address}/..., or use --plain-http"
+            f"if that is meant, write http://{address}/..., or no scheme and --plain-http"
         )
     if any(name in reason for name in _OLD_TLS):
         return "it offers no TLS 1.2 or newer", "the registry must be updated: older TLS is unsafe"

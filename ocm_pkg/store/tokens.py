@@ -243,7 +243,7 @@ class TokenService:
         return AuthenticationError(
             f"{shown(realm)}, where {self._registry} sends logins, {what}"
             f" ({status_text(response.status)}{said})",
-            hint=login_hint(self._registry),
+            hint=refused_login_hint(self._registry) if secret else login_hint(self._registry),
         )
 
 
@@ -262,9 +262,19 @@ def usable_for(answer: Mapping[str, JSONValue], now: float) -> float:
 
 
 def login_hint(registry: Origin) -> str:
-    """Return what to do about a login that is missing or wrong."""
+    """Return what to do about a login that is missing."""
+    return f"log in: {login_command(registry)}"
+
+
+def refused_login_hint(registry: Origin) -> str:
+    """Return what to do about a login that the registry has refused."""
+    return f"it is wrong, or may not do this; for another one: {login_command(registry)}"
+
+
+def login_command(registry: Origin) -> str:
+    """Return the command that logs in there."""
     name = "docker.io" if registry.name == "registry-1.docker.io" else registry.name
-    return f"log in: ocm-pkg login {escaped(name)}"
+    return f"ocm-pkg login {'http://' if registry.scheme == 'http' else ''}{escaped(name)}"
 
 
 def basic(user: str, password: str) -> str:

@@ -30,6 +30,8 @@ GET_SECONDS = 0.3
 MEMORY = Path("/dev/shm")  # noqa: S108
 """Where a registry keeps its data in memory, so that no disk is measured."""
 
+ROOM = 8 * LARGE
+
 _ORAS = """\
 import os
 import sys
@@ -174,7 +176,7 @@ def figures(programs: Path, folder: Path) -> list[Figure]:
         print(f"left out: the benchmark of registries {NEEDED}")
         return []
     with ExitStack() as stack:
-        if MEMORY.is_dir():
+        if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
             temporary = tempfile.TemporaryDirectory(prefix="ocm-pkg-bench-", dir=MEMORY)
             folder = Path(stack.enter_context(temporary))
         registry = stack.enter_context(docker_registry(folder / "registry"))

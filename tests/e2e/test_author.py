@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ocm_pkg.builders.glibc import floor_of
 from ocm_pkg.fs.process import run
 from tests.fakes.command import Command
 
@@ -65,6 +66,8 @@ def test_the_report_is_beside_the_binary(built):
     part = json.loads((folder / "dist/part.json").read_bytes())
     (target,) = part["targets"]
     assert target["digest"] == report["targets"][0]["digest"]
+    python = Path(sys.executable).resolve()
+    assert (target["glibc"] is None) == (floor_of(python, python) is None)
     assert set(target["tools"]) == {"python", "pyinstaller"}
     assert target["size"] == host_binary(folder).stat().st_size < 30_000_000
     assert host_binary(folder).stat().st_mode & stat.S_IXUSR

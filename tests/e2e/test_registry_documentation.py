@@ -31,6 +31,7 @@ def test_what_is_written_about_registries_works(tmp_path):
     shell.run("ocm-pkg add cv -r ctf -c constructor.yaml")
     shell.run(f"ocm-pkg sign cv ctf//{NAME} --key key.pem")
     (tmp_path / "password.txt").write_text("s3cret")
+    (tmp_path / "bom.json").write_text("{}")
     configuration = f"type: generic.config.ocm.software/v1\n{block(DOCUMENT, 'configurations:')}"
     serve, *lines = commands(DOCUMENT)
     assert len(lines) >= 10

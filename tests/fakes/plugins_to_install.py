@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +79,15 @@ def offer(
     return made
 
 
+@functools.cache
+def private_key(name: str) -> Any:
+    """Return one of the test keys: loading one takes longer than most tests."""
+    return load_private_key(KEYS / f"test-key-{name}.private.pem").key
+
+
 def signed(made: ComponentDescriptor, key: str = "a", name: str = "default") -> ComponentDescriptor:
     """Return ``made`` with a signature by one of the test keys."""
     digest = component_digest(made)
-    loaded = load_private_key(KEYS / f"test-key-{key}.private.pem")
     value = {
         "name": name,
         "digest": {
@@ -92,7 +98,7 @@ def signed(made: ComponentDescriptor, key: str = "a", name: str = "default") -> 
         "signature": {
             "algorithm": PSS,
             "mediaType": "application/vnd.ocm.signature.rsa.pss",
-            "value": sign_digest(loaded.key, digest, PSS).hex(),
+            "value": sign_digest(private_key(key), digest, PSS).hex(),
         },
     }
     return made.with_signature(Signature.model_validate(value))

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store.serving import Response
 from tests.fakes.arena import NAME
 from tests.fakes.rawregistry import CONTENT, World
@@ -44,6 +45,33 @@ def test_N_what_is_not_disturbed_is_read(world):
         assert NAME in world.arena.accepted(*world.get(server)).out
         world.arena.accepted(*world.download(server))
     assert (world.arena.work / "hello.out").read_text() == CONTENT
+
+
+@pytest.mark.parametrize("place", [1, len(CONTENT) // 2, len(CONTENT) - 1])
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_N01_a_download_that_is_cut_goes_on(world, place, ending):
+    cut = []
+
+    def fault(peer, good):
+        head, _, body = good.partition(b"\r\n\r\n")
+        cut.append(len(body))
+        peer.send(head + b"\r\n\r\n" + body[:place])
+        peer.pause(0.02)
+        getattr(peer, ending)()
+
+    digest = digest_of(CONTENT.encode()).hex
+    with world.registry(fault, digest, times=2) as server:
+        world.arena.accepted(*world.download(server))
+    assert (world.arena.work / "hello.out").read_text() == CONTENT
+    assert cut == [len(CONTENT)] * 2
+    parts = [one.headers.get("range") for one in server.requests if digest in one.path]
+    assert parts[0] is None
+    assert all(one.startswith("bytes=") for one in parts[1:2])
+    (world.arena.work / "hello.out").unlink()
+    world.arena.accepted("cache", "prune", "--all")
+    with world.registry(fault, digest) as server:
+        world.arena.refused(*world.download(server), code=5, seconds=3)
+    assert sum(digest in one.path for one in server.requests) == 3
 
 
 @pytest.mark.parametrize("where", [MANIFEST, BLOB])
@@ -98,6 +126,17 @@ def test_N05_a_registry_that_takes_no_connection_is_told_within_the_limit(world)
         finally:
             for one in fillers:
                 one.close()
+
+
+def test_N05_a_network_that_does_not_lead_there_is_told_with_host_and_phase(world):
+    world.settings("10s", "tcpDialTimeout: 300ms")
+    reference = f"http://[2001:db8::1]:5000/base//{NAME}:1.0.0"
+    world.arena.refused(
+        *("get", "cv", reference, "--config", world.config),
+        code=5,
+        says="cannot reach [2001:db8::1]:5000: connecting failed",
+        seconds=3,
+    )
 
 
 LENGTHS = {

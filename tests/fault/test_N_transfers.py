@@ -1,4 +1,4 @@
-"""Rows N01, N02, N10 and N12, and R15: transfers over a network that fails."""
+"""Rows N01, N02, N03, N10 and N12, and R15: transfers over a network that fails."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.serving import Response
 from tests.fakes.faults import lab
-from tests.fakes.registrystore import connected
+from tests.fakes.registrystore import REPOSITORY, connected
 
-REPOSITORY = "some/repository"
 MIB = 1024 * 1024
 LARGE = hashlib.shake_256(b"large").digest(6 * MIB)
 SMALL = LARGE[:1000]
@@ -296,3 +295,27 @@ def test_R15_a_login_that_ends_in_a_download_is_renewed_and_the_download_goes_on
         assert len(seen) == 2
         assert int(seen[1].removeprefix("bytes=").removesuffix("-")) == 4 * MIB
         assert tokens.given == [1, 2]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405, 410])
+def test_N03_a_session_that_cannot_be_asked_is_left_for_another_one(tmp_path, status):
+    path = tmp_path / "large"
+    path.write_bytes(LARGE)
+    with lab() as room:
+        room.fault("PUT", "/blobs/", lambda one: one.body.break_after(3 * MIB), times=1)
+        room.fault("GET", "/blobs/uploads/", Response.error(status, "UNSUPPORTED"))
+        known = FileBlob(path, None, len(LARGE), digest_of(LARGE))
+        room.store.push(REPOSITORY, known, "text/plain")
+        assert room.behind.exists(REPOSITORY, digest_of(LARGE)).size == len(LARGE)
+        assert room.registry.count("POST") == 2
+
+
+def test_N03_a_registry_that_fails_when_it_is_asked_is_given_up(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(LARGE)
+    with lab() as room:
+        room.fault("PUT", "/blobs/", lambda one: one.body.break_after(3 * MIB))
+        room.fault("GET", "/blobs/uploads/", Response.error(503, "UNAVAILABLE"))
+        with pytest.raises(RegistryError, match="503"):
+            room.store.push(REPOSITORY, FileBlob(path, None, len(LARGE), digest_of(LARGE)), "a/b")
+        assert room.registry.count("PUT") == 1

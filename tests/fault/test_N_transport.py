@@ -111,6 +111,12 @@ def test_N05_a_refused_connection_names_host_and_phase():
     assert error.hint
 
 
+def test_N05_an_IPv6_address_is_named_in_brackets():
+    with asking() as ask:
+        error = failing(ask, "http://[::1]:1/v2/")
+    assert error.message.startswith("cannot reach [::1]:1: connecting failed: ")
+
+
 def test_N05_an_address_that_never_answers_ends_at_the_limit():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 import pytest
 
@@ -35,7 +34,7 @@ def test_what_is_open_to_everybody_needs_no_login(room) -> None:
         assert world.guard.logins == [None]
         command = ["transfer", "cv", f"ctf//{REF}", f"{world.url}/new"]
         ended = room.arena.refused(*command, code=5, seconds=2, says="without a login")
-        assert f"ocm-pkg login {world.registry.host}" in ended.err
+        assert f"ocm-pkg login http://{world.registry.host}" in ended.err
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_R12_a_challenge_that_nobody_can_answer_is_said_at_once(room, challenges
 def test_R12_basic_without_a_login_says_how_to_log_in(room) -> None:
     with room.registry(login=False, scheme="basic") as world:
         ended = room.refused(world, says="wants a user name and a password")
-        assert f"ocm-pkg login {world.registry.host}" in ended.err
+        assert f"ocm-pkg login http://{world.registry.host}" in ended.err
 
 
 def test_R13_tokens_that_are_never_taken_are_tried_once(room) -> None:
@@ -93,16 +92,6 @@ def test_B07_R13_a_wrong_password_fails_at_once(room, scheme) -> None:
         assert room.refused(world).error == "E501"
         sent = [one for one in (*shown(world), *world.guard.logins) if one]
         assert len(sent) == 1
-
-
-@pytest.fixture
-def own_logging():
-    """Take away the handlers that commands add, at the end."""
-    root = logging.getLogger("ocm_pkg")
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.mark.usefixtures("own_logging")

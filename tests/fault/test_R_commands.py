@@ -87,7 +87,7 @@ def test_R06_a_manifest_that_is_an_index_too_is_refused(world):
     body = json.dumps(value).encode()
     world.fault("GET", "/manifests/", Response(200, {"Content-Type": media.OCI_MANIFEST}, body))
     for command in commands(world):
-        world.refused(*command, code=2, says="manifests")
+        world.refused(*command, code=2, says="a manifest and an index")
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../x", "sha256:" + "A" * 64, "md5:" + "a" * 32])

@@ -83,16 +83,15 @@ def test_R32_the_same_content_again_sends_nothing_and_says_so(
 ) -> None:
     write(arena)
     first = arena.accepted(*command(how, registry.url), "-o", "json").json
-    assert [first["state"], *(blob["state"] for blob in first["blobs"])] == ["written"] * 4
+    assert [blob["state"] for blob in first["blobs"]] == ["written"] * 3
     registry.forget()
     again = arena.accepted(*command(how, registry.url))
     assert f"{REF} is there already, nothing sent" in again.err
     assert written(registry) == []
     again = arena.accepted(*command(how, registry.url), "-o", "json").json
-    assert [again["state"], *(blob["state"] for blob in again["blobs"])] == ["exists"] * 4
-    assert {key: again[key] for key in ("component", "version", "digest", "repository")} == {
-        key: first[key] for key in ("component", "version", "digest", "repository")
-    }
+    for blob in first["blobs"]:
+        blob["state"] = "exists"
+    assert again == first
 
 
 @every

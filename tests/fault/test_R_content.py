@@ -23,23 +23,10 @@ from ocm_pkg.store.repository import ComponentRepository
 from ocm_pkg.store.serving import Response
 from tests.fakes.components import NAME, stored
 from tests.fakes.faults import lab
+from tests.fakes.registrystore import REPOSITORY, manifest
 
-REPOSITORY = "some/repository"
 CONTENT = b"content of a blob" * 1000
 BLOB = OCIDescriptor("text/plain", digest_of(CONTENT), len(CONTENT))
-
-
-def manifest(store, number=0):
-    """Push a manifest with its config; another one for each number."""
-    config = store.push(REPOSITORY, BytesBlob(b"{}"), "application/vnd.oci.empty.v1+json")
-    value = {
-        "schemaVersion": 2,
-        "mediaType": media.OCI_MANIFEST,
-        "config": config.to_json(),
-        "layers": [],
-        "annotations": {"number": str(number)},
-    }
-    return store.push(REPOSITORY, BytesBlob(json.dumps(value).encode()), media.OCI_MANIFEST)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from ocm_pkg.store.repository import ComponentRepository
 from ocm_pkg.store.serving import Response
 from tests.fakes.components import NAME, stored
 from tests.fakes.faults import lab
-from tests.fault.test_R_content import REPOSITORY, manifest
+from tests.fakes.registrystore import REPOSITORY, manifest
 
 MIB = 1024 * 1024
 

@@ -16,8 +16,7 @@ from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.serving import Response
 from tests.fakes.faults import lab
 from tests.fakes.rawserver import always, answered, raw_server
-from tests.fakes.registrystore import connected
-from tests.fault.test_R_content import REPOSITORY, manifest
+from tests.fakes.registrystore import REPOSITORY, connected, manifest
 
 TAGS = "/tags/list"
 CATALOG = "/v2/_catalog"
@@ -171,17 +170,22 @@ def test_R28_an_unknown_repository_has_no_tags(room):
 def test_R28_repositories_are_those_below_the_path():
     with lab(path="my/base") as room:
         for name in ("my/base/one", "my/base/two/three", "my/based", "other"):
-            top = _manifest(room.behind, name)
+            top = manifest(room.behind, 0, name)
             room.behind.tag(name, top, "1.0.0")
         assert list(room.store.repositories()) == ["one", "two/three"]
         with connected(room.registry.url) as whole:
             assert "other" in whole.repositories()
 
 
-def _manifest(store, repository):
-    config = store.push(repository, BytesBlob(b"{}"), "application/vnd.oci.empty.v1+json")
-    value = {"schemaVersion": 2, "config": config.to_json(), "layers": []}
-    return store.push(repository, BytesBlob(json.dumps(value).encode()), media.OCI_MANIFEST)
+def test_a_web_page_in_the_place_of_tags_is_no_missing_repository():
+    page_of_a_proxy = answered(b"<html>", "404 Not Found", "Content-Type: text/html")
+    with (
+        raw_server(always(page_of_a_proxy)) as server,
+        connected(server.url) as store,
+        pytest.raises(RegistryError, match="404 Not Found: a web page") as caught,
+    ):
+        store.tags(REPOSITORY)
+    assert "proxy" in caught.value.hint
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 405])
@@ -190,6 +194,7 @@ def test_R28_a_registry_that_does_not_list_repositories_says_so(room, status):
     with pytest.raises(RegistryError, match="does not list its repositories") as caught:
         room.store.repositories()
     assert "REPOSITORY//COMPONENT" in caught.value.hint
+    assert ("ocm-pkg login" in caught.value.hint) == (status in {401, 403})
 
 
 def referrer(store, subject, number=0, artifact_type=SBOM):

@@ -111,6 +111,7 @@ def test_B07_a_wrong_password_fails_at_once_and_is_not_stored(room, scheme) -> N
         room.arena.secrets.append("wrong-of-the-test")
         ended = room.arena.refused(*command, code=5, seconds=2)
         assert ended.error == "E501"
+        assert "check the user name (user) and the password" in ended.err
         assert not room.docker.exists()
         shown = [one for *_, one in world.guard.shown] + world.guard.logins
         assert sum(1 for one in shown if one) == 1

@@ -99,6 +99,7 @@ def test_R29_the_registry_is_given_the_time_that_it_asks_for(room) -> None:
         (formatdate(time.time() + 864_000, usegmt=True), "asked to wait 10 days"),
         ("9" * 100, "asked to wait for ever"),
     ],
+    ids=["seconds", "date", "digits"],
 )
 def test_R29_more_time_than_anybody_has_is_not_waited(room, asked, says) -> None:
     faults = Faults(failing(429, Retry_After=asked), 1000, "GET", "/manifests/")

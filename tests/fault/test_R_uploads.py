@@ -19,8 +19,8 @@ from ocm_pkg.store.memory import MemoryStore
 from ocm_pkg.store.serving import Response
 from tests.fakes.faults import lab
 from tests.fakes.rawserver import always, answered, raw_server
+from tests.fakes.registrystore import REPOSITORY
 
-REPOSITORY = "some/repository"
 OTHER = "some/other"
 SESSION = "/blobs/uploads/"
 MIB = 1024 * 1024

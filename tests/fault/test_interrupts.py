@@ -88,6 +88,9 @@ def interrupted(arena: Arena, hanging: Hanging, *arguments: str, number: int) ->
     assert process.returncode in {130, 128 + number}, (process.returncode, err)
     assert "Traceback" not in err + out, err
     assert "error[" not in err
+    # What has the number of this process is the registry's.
+    own = f".{os.getpid()}."
+    assert [path for path in (arena.base / "tmp").iterdir() if own not in path.name] == []
     return seconds
 
 

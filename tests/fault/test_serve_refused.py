@@ -36,6 +36,8 @@ def folder(arena):
     [
         ("ctf --listen :5000", 2, "no address to listen on"),
         ("ctf --listen 127.0.0.1:99999", 2, "no address to listen on"),
+        ("ctf --listen 5000", 2, "no address to listen on"),
+        ("ctf --listen 127.0.0.1:0 --offline", 2, "--offline is set"),
         ("ctf --listen 192.0.2.1:0", 2, "cannot listen on 192.0.2.1"),
         ("ctf --listen a..b:0", 2, "there is no such address"),
         ("no-ctf", 3, "does not exist"),

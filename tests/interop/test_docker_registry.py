@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import zlib
@@ -138,6 +139,31 @@ def test_other_content_under_a_published_version_is_refused_unless_it_may_replac
     assert (arena.work / "got").read_text() == "other"
 
 
+def test_publish_sends_once_refuses_a_change_and_replaces_on_demand(
+    arena: Arena, registry: RunningRegistry, repository: str
+) -> None:
+    arena.signed()
+    command = ("publish", "--from", "ctf", "--to", repository, f"{NAME}:1.0.0")
+    reference = f"{repository}//{NAME}:1.0.0"
+    first = arena.accepted(*command, "-o", "json").json
+    assert (first["version"], first["repository"]) == ("1.0.0", repository)
+    assert {one["state"] for one in first["blobs"]} == {"written"}
+    before = writes(registry)
+    again = arena.accepted(*command, "-o", "json").json
+    assert {one["state"] for one in again["blobs"]} == {"exists"}
+    assert again["digest"] == first["digest"]
+    changed = {"name": "hello", "type": "ocmPlugin", "input": {"type": "utf8", "text": "changed"}}
+    arena.signed(resources=[changed])
+    refused = arena.refused(*command, code=8, says="other content")
+    assert "hello" in refused.err
+    assert writes(registry) == before
+    arena.accepted(*command, "--replace")
+    verify = ("verify", "cv", reference, "--key", arena.key("test-key-a.public.pem"))
+    assert arena.accepted(*verify, "-o", "json").json["result"] == "ok"
+    arena.accepted("download", "resource", reference, "--identity", "name=hello", "--output", "got")
+    assert (arena.work / "got").read_text() == "changed"
+
+
 def test_a_transfer_within_a_registry_sends_no_content(
     arena: Arena, registry: RunningRegistry, repository: str
 ) -> None:
@@ -189,6 +215,29 @@ def test_B07_a_wrong_password_fails_at_once(arena: Arena, guarded: RunningRegist
     right = login(arena, guarded, USERS["ann"])
     arena.accepted("add", "cv", "-r", repository, *right)
     arena.accepted("get", "cv", f"{repository}//{NAME}:1.0.0", *right)
+
+
+def test_a_login_is_checked_kept_used_and_forgotten(
+    arena: Arena, guarded: RunningRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arena.constructor()
+    reference = f"{guarded.url}/login//{NAME}:1.0.0"
+    command = ("login", guarded.url, "--username", "ann", "--password-stdin")
+    kept = arena.base / "home/.docker/config.json"
+    for word, code in (("wrong-s3cret-of-the-test", 5), (USERS["ann"], 0)):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(word.encode())))
+        ended = arena.run(*command)
+        assert ended.code == code, ended
+        assert ended.seconds < 2
+        arena.clean(ended)
+        assert kept.exists() == (code == 0)
+    assert kept.stat().st_mode & 0o777 == 0o600
+    arena.accepted("add", "cv", "-r", f"{guarded.url}/login")
+    arena.accepted("get", "cv", reference)
+    arena.accepted("logout", guarded.url)
+    arena.refused("get", "cv", reference, code=5)
+    again = arena.accepted("get", "cv", reference, "--offline", "-o", "json").json
+    assert again[0]["component"]["name"] == NAME
 
 
 def test_B07_what_is_not_there_is_not_found_at_once(

@@ -11,10 +11,9 @@ from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store.base import OCIDescriptor
 from tests.fakes.cutter import cutter
 from tests.fakes.docker_registry import docker_registry, needs_docker_registry
-from tests.fakes.registrystore import connected
+from tests.fakes.registrystore import REPOSITORY, connected
 
 pytestmark = needs_docker_registry
-REPOSITORY = "some/repository"
 MIB = 1024 * 1024
 DATA = hashlib.shake_256(b"cuts").digest(12 * MIB)
 

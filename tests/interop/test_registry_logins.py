@@ -52,7 +52,7 @@ def test_a_password_of_htpasswd_is_taken_and_a_wrong_one_is_not(room, tmp_path) 
     with docker_registry(tmp_path / "registry", htpasswd={"user": HIDDEN}) as registry:
         command = ["transfer", "cv", f"ctf//{REF}", f"{registry.url}/new"]
         ended = room.arena.refused(*command, code=5, says="wants a user name and a password")
-        assert f"ocm-pkg login {registry.host}" in ended.err
+        assert f"ocm-pkg login http://{registry.host}" in ended.err
         room.arena.refused(*log_in(room, registry.url, "wrong"), code=5)
         assert not room.docker.exists()
         room.accepted(*log_in(room, registry.url, HIDDEN))

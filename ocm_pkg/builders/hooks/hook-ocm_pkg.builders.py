@@ -13,6 +13,9 @@ _FILES = (
     "sdk/*.py",
     "builders/*.lock",
     "builders/hooks/*.py",
+    "builders/launcher/*.go",
+    "builders/launcher/go.mod",
+    "builders/launcher/bin/*",
 )
 
 

@@ -24,7 +24,7 @@ def parse_address(text: str) -> tuple[str, int]:
     """Read ``HOST[:PORT]``, an IPv6 address in brackets; else ``UsageError``."""
     match = _ADDRESS.fullmatch(text)
     port = int(match["port"] or DEFAULT_PORT) if match is not None else -1
-    if match is None or port > 65535:
+    if match is None or port > 65535 or text.isdecimal():
         raise UsageError(
             f"{text!r} is no address to listen on",
             hint="write HOST:PORT, such as 127.0.0.1:5000; 0.0.0.0:5000 is for all networks",

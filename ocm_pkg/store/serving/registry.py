@@ -88,7 +88,9 @@ class Registry:
 
     def _check_change(self, request: Request) -> None:
         if not self._writable:
-            raise RefusedError(403, "DENIED", "this registry is read-only")
+            raise RefusedError(
+                403, "DENIED", "this registry is read-only: it is served without --writable"
+            )
         if "origin" in request.headers:
             raise RefusedError(403, "DENIED", "no web page may change this registry")
 

@@ -8,7 +8,8 @@ import pytest
 
 from ocm_pkg.builders import pyinstaller
 from ocm_pkg.builders.interpreter import Interpreter, Interpreters
-from ocm_pkg.builders.pyinstaller import PyInstallerBuilder, has_relative_imports
+from ocm_pkg.builders.pyinstaller import PyInstallerBuilder
+from ocm_pkg.builders.pysource import has_relative_imports
 from ocm_pkg.errors import BuildError, FileMissingError, InvalidDocumentError, ToolMissingError
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.model.project import parse_project

@@ -51,6 +51,13 @@ def test_a_comment_does_not_change_the_project(tmp_path):
     assert load_project(tmp_path).config != before
 
 
+def test_where_it_is_published_says_nothing_of_what_was_built(tmp_path):
+    (tmp_path / "ocm-pkg.yaml").write_text(YAML)
+    before = load_project(tmp_path).config
+    (tmp_path / "ocm-pkg.yaml").write_text(YAML + "publish: {to: ghcr.io/acme/ocm}\n")
+    assert load_project(tmp_path).config == before
+
+
 def test_a_pyproject_is_a_project_file_too(tmp_path):
     (tmp_path / "pyproject.toml").write_text(TOML)
     source = load_project(tmp_path)

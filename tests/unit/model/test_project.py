@@ -94,6 +94,12 @@ def test_binaries_are_named_after_plugin_and_platform():
     assert project.program_path(Platform("windows", "amd64")) == "hello/hello.exe"
 
 
+def test_what_every_binary_must_keep_to_is_read():
+    limits = 'size-mb: 30, glibc-max: "2.36", startup-ms: 500'
+    require = parse_project(YAML.replace("size-mb: 30", limits), name="x").require
+    assert (require.glibc_max, require.startup_ms) == ("2.36", 500)
+
+
 @pytest.mark.parametrize(
     ("version", "source", "name"),
     [
@@ -130,8 +136,9 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("formatVersion: 1", "formatVersion: one", "1:1", "formatVersion", None),
         ("formatVersion: 1\n", "", "1:1", "no formatVersion", "formatVersion: 1"),
         ("size-mb: 30", "size-mb: -1", "16:30", "size-mb", None),
-        ("size-mb: 30", 'glibc-max: "2.36"', "16:30", "glibc-max is not supported", "size-mb"),
-        ("size-mb: 30", "startup-ms: 500", "16:30", "startup-ms is not supported", "size-mb"),
+        ("size-mb: 30", "glibc-max: 2.36", "16:30", "glibc-max is a number", '"2.36"'),
+        ("size-mb: 30", "glibc-max: new", "16:30", "'new' is not a version of glibc", "2.36"),
+        ("size-mb: 30", "startup-ms: 0", "16:30", "startup-ms", None),
         ("labels:", "publish: {catalog: x}\nlabels:", "18:11", "catalog is not supported", None),
         ("labels:", 'publish: {to: "oci::"}\nlabels:', "18:11", "publish.to '' does not", None),
         ("labels:", "publish: {at: x}\nlabels:", "18:11", "at", "to"),
@@ -144,7 +151,8 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("out/hello.exe", "../hello.exe", "13:50", "no path inside", "without .."),
         ("docs, type", "/docs, type", "17:23", "no path inside", "without .."),
         ("  builder: pyi", "  shape: box\n  builder: pyi", "7:3", "'box' is not supp", "file"),
-        ("prebuilt, path", "prebuilt, shape: launcher, path", "13:50", "'launcher'", "file"),
+        ("prebuilt, path", "prebuilt, shape: bundle, path", "13:50", "'bundle'", "launcher"),
+        ("linux/riscv64", "macos/arm64, shape: launcher", "14:5", "not made for darwin", "file"),
         ("prebuilt, path", "prebuilt, entry: x, path", "13:50", "is not read by", "path"),
         ("  builder: pyi", "  run: [x]\n  builder: pyi", "7:3", "is not read by", "entry"),
         ("  entry: src/hello/__main__.py\n", "", "11:5", "targets[0] needs entry", None),

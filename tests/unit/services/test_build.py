@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -131,6 +132,32 @@ def test_a_bug_is_not_hidden_behind_build_errors(tmp_path):
 def test_a_binary_over_the_limit_is_refused(tmp_path):
     with pytest.raises(BuildError, match=r"more than the 0\.001 MB"):
         run(tmp_path, content={AMD64: bytes(1001)})
+    assert not (tmp_path / "dist/part.json").exists()
+
+
+def test_a_binary_that_starts_too_slowly_is_refused_and_leaves_nothing(tmp_path):
+    require = PROJECT.require.model_copy(update={"startup_ms": 100.0, "glibc_max": "2.36"})
+    sources = Sources(
+        replace(PROJECT, require=require), tmp_path, "1.0.0", "abc", digest_of(b"config"), None
+    )
+    measured = []
+
+    def startup(binary, work):
+        assert work.is_dir()
+        measured.append(binary.platform)
+        return 101.0 if binary.platform == ARM64 else None
+
+    fake = FakeBuilder({AMD64: b"amd64", ARM64: b"arm64", WINDOWS: b"win"})
+    with ThreadPoolExecutor(2) as executor, pytest.raises(BuildError, match="takes 101 ms"):
+        build(
+            sources,
+            targets=PROJECT.targets,
+            out=tmp_path / "dist",
+            builders={"command": fake, "prebuilt": fake},
+            executor=executor,
+            startup=startup,
+        )
+    assert measured == [AMD64, ARM64]
     assert not (tmp_path / "dist/part.json").exists()
 
 

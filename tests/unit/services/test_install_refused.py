@@ -22,6 +22,7 @@ from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.services.installed import installed
 from tests.fakes.install_world import LINUX
+from tests.fakes.launchers import launcher
 from tests.fakes.plugins_to_install import (
     COMPONENT,
     descriptor,
@@ -31,6 +32,8 @@ from tests.fakes.plugins_to_install import (
     resource,
     signed,
 )
+from tests.fakes.tars import program as member
+from tests.fakes.tars import tgz
 from tests.fakes.trees import snapshot
 
 if TYPE_CHECKING:
@@ -238,17 +241,19 @@ def test_I06_a_plugin_folder_that_is_a_file_is_refused(world: World) -> None:
     assert snapshot(world.root) == before
 
 
-def labelled(world: World, value: dict[str, Any]) -> None:
+def labelled(world: World, value: dict[str, Any], data: bytes | None = None) -> None:
+    data = program("9.0.0") if data is None else data
     labels = [
         {"name": "ocm-pkg.dev/shape", "value": {"formatVersion": 1, **value}, "signing": True}
     ]
-    made = descriptor("9.0.0", [resource(program("9.0.0"), LINUX, labels=labels)])
-    world.repository.blobs[digest_of(program("9.0.0"))] = program("9.0.0")
+    made = descriptor("9.0.0", [resource(data, LINUX, labels=labels)])
+    world.repository.blobs[digest_of(data)] = data
     world.repository.add(signed(made), replace=True)
 
 
 def test_a_signed_shape_is_taken(world: World) -> None:
-    labelled(world, {"shape": "launcher"})
+    data = launcher(tgz(member("hello/hello", program("9.0.0"))))
+    labelled(world, {"shape": "launcher"}, data)
     assert world.install("9.0.0").receipt.shape == "launcher"
 
 

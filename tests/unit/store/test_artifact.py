@@ -11,6 +11,7 @@ from ocm_pkg.fs.blob import BytesBlob, verify
 from ocm_pkg.model.access import AccessSpec
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.store import media
+from ocm_pkg.store.artifact import TarBlob
 from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.digester import digest_resource
 from ocm_pkg.store.memory import MemoryStore
@@ -121,3 +122,28 @@ def test_a_manifest_alone_is_not_stored_as_content():
     repository = ComponentRepository(MemoryStore())
     with pytest.raises(InvalidDocumentError, match="more than one blob"):
         repository.put_blob(NAME, "1.0.0", resource(), BytesBlob(b"{}", media.OCI_MANIFEST))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "heads"),
+    [
+        ("blobs/sha256/" + "a" * 64, 1000, 1),
+        ("blobs/sha512/" + "a" * 128, 1000, 3),
+        ("blobs/sha256/" + "a" * 64, 8 * 1024**3, 3),
+    ],
+    ids=["usual", "long name", "large"],
+)
+def test_R10_a_file_with_a_long_name_or_of_8_gib_has_an_extended_header(name, size, heads):
+    class Sized(BytesBlob):
+        @property
+        def size(self):
+            return size
+
+    tar = TarBlob([(name, Sized(b"x" * 1000))], "x/tar")
+    blocks = -(-size // 512)
+    assert tar.size == (heads + blocks + 2) * 512
+    with tar.open() as stream:
+        start = stream.read(3 * 512) + bytes(1024)
+    with tarfile.open(fileobj=io.BytesIO(start)) as read:
+        member = read.next()
+        assert (member.name, member.size, member.offset_data) == (name, size, heads * 512)

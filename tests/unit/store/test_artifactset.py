@@ -117,7 +117,7 @@ def test_an_index_that_says_nothing_is_refused(index) -> None:
         of(files)
 
 
-@pytest.mark.parametrize("data", [b"", b"program", b"\x1f\x8b", gzip.compress(b"program")])
+@pytest.mark.parametrize("data", [b"", b"program", b"\x1f\x8b", gzip.compress(b"program", mtime=0)])
 def test_other_content_is_refused(data) -> None:
     with pytest.raises(IntegrityError, match="but is none"):
         manifest_of(BytesBlob(data), "image")

@@ -102,7 +102,19 @@ def test_R13_a_wrong_password_is_sent_once(status) -> None:
     assert bench.sent == [None, SENT_BASIC]
     assert HIDDEN not in caught.value.message
     assert "*** is wrong" in caught.value.message
-    assert caught.value.hint == "log in: ocm-pkg login registry.example"
+    assert caught.value.hint is not None
+    assert caught.value.hint.endswith("for another one: ocm-pkg login registry.example")
+
+
+def test_a_registry_that_forbids_without_asking_for_a_login_may_have_none() -> None:
+    text = {"errors": [{"code": "DENIED", "message": "this registry is read-only"}]}
+    bench = Bench([answer(403, text)])
+    with pytest.raises(
+        AuthenticationError, match=r"does not allow this: GET .* read-only"
+    ) as caught:
+        bench.get()
+    assert caught.value.hint == "if it has logins: ocm-pkg login registry.example"
+    assert bench.logins == 0
 
 
 def test_R13_a_registry_that_is_never_content_gets_two_tries() -> None:

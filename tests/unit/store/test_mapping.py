@@ -191,8 +191,9 @@ def test_the_config_names_a_layer_of_a_known_type():
     layer = OCIDescriptor(media.DESCRIPTOR_JSON, CONTENT, 7)
     config = json.dumps({"componentDescriptorLayer": layer.to_json()}).encode()
     assert mapping.read_config(config, [layer], "it") == layer
-    with pytest.raises(InvalidDocumentError, match="lacks"):
-        mapping.read_config(config, [OCIDescriptor(media.DESCRIPTOR_JSON, OTHER, 7)], "it")
+    for other in ((OTHER, 7), (CONTENT, 8)):
+        with pytest.raises(InvalidDocumentError, match="lacks"):
+            mapping.read_config(config, [OCIDescriptor(media.DESCRIPTOR_JSON, *other)], "it")
     odd = OCIDescriptor("application/x", CONTENT, 7)
     config = json.dumps({"componentDescriptorLayer": odd.to_json()}).encode()
     with pytest.raises(InvalidDocumentError, match="application/x"):

@@ -129,3 +129,12 @@ def test_a_refusal_that_is_cut_off_still_has_its_status() -> None:
 
 def test_an_unknown_status_is_a_number() -> None:
     assert status_text(799) == "799"
+
+
+@pytest.mark.parametrize("member", ["code", "message", "detail", "error_description"])
+def test_a_secret_that_is_sent_back_in_disguise_is_not_shown(member) -> None:
+    secret = "hunter2-of-the-test"  # noqa: S105 - a secret of the test
+    spelt = "".join(f"\\u{ord(char):04x}" for char in secret)
+    body = f'{{"errors": [{{"{member}": "{spelt}"}}]}}'
+    refusal = read_refusal(answer(400, body)(Request("GET", "https://h/")), [secret])
+    assert (refusal.code, refusal.text) == ("", "***")

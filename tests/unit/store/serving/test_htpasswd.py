@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 
 import bcrypt
 import pytest
@@ -70,6 +71,7 @@ def test_nothing_else_opens(passwords, header):
         (f"joe:$2b$03${entry()[7:]}", "cost 3"),
         ("# nobody", "no entries"),
     ],
+    ids=itertools.count(),
 )
 def test_a_file_with_other_entries_is_refused_at_once_and_not_shown(tmp_path, line, says):
     path = tmp_path / "htpasswd"

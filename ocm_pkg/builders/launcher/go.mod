@@ -1,0 +1,3 @@
+module ocm-pkg.dev/launcher
+
+go 1.21
