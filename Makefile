@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 
-.PHONY: demo test test-full check fix unit unit-tests property-tests vectors bench bench-check dist freeze clean
+.PHONY: demo test test-full check fix unit vectors bench bench-check dist freeze clean
 
 demo: .venv-demo/.ready            ## build, sign, install and run a plugin, start to end
 	$(DEMO)/python build_scripts/demo.py --out demo-out
@@ -22,14 +22,12 @@ check: .venv/.ready                ## style, types, arrows, dependencies, unit t
 	$(BIN)/deptry .
 	$(MAKE) unit
 
-unit: .venv/.ready                 ## the pure rooms are covered whole, line and branch
-	$(MAKE) -j2 --no-print-directory unit-tests property-tests
-	$(BIN)/coverage combine -q .coverage.unit .coverage.property
-	$(BIN)/coverage report --include='ocm_pkg/model/*,ocm_pkg/contract/*' --fail-under=100 \
-		--skip-covered --show-missing
+unit: .venv/.ready                 ## unit and property tests; the pure rooms are covered whole
+	$(BIN)/coverage run -m pytest -q $(PURE)
+	$(BIN)/coverage report --fail-under=100 --skip-covered --show-missing
+	$(BIN)/python -m pytest -q -n 2 tests/unit tests/property $(PURE:%=--ignore=%)
 
-unit-tests property-tests: %-tests:
-	COVERAGE_FILE=.coverage.$* $(BIN)/coverage run -m pytest -q tests/$*
+PURE := tests/unit/model tests/unit/contract tests/unit/builders tests/property/test_elf.py
 
 vectors: .venv/.ready              ## every vector through the command line; ARGS=-v lists them
 	$(BIN)/python -m tests.vectorset $(ARGS)

@@ -56,6 +56,7 @@ def attach_cv(
         "artifactType": artifact_type,
         "content": {"digest": str(digest), "size": size},
     }
+    stored = None
     if not dry_run:
         stored = attach(
             repository,
@@ -68,4 +69,5 @@ def attach_cv(
         value["digest"] = str(stored.digest)
     done = "would attach" if dry_run else "attached"
     context.out.step(f"{done} {path.name} to {descriptor.name}:{descriptor.version}")
-    context.out.data(value, output, text=str(value.get("digest", digest)))
+    name = f"{spec}//{descriptor.name}:{descriptor.version}"
+    context.out.data(value, output, text=f"{name}  {value['digest']}" if stored else name)

@@ -107,6 +107,8 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (KeyboardInterrupt, click.Abort):
+        if not settings.quiet:
+            sys.stderr.write("cancelled\n")
         return _CANCELLED
     except BrokenPipeError:
         # The reader left (`| head -1`): not an error of ours; nothing more can be printed.

@@ -53,4 +53,5 @@ def outcome(one: Published, *, dry_run: bool) -> str:
     name = f"{one.component}:{one.version}"
     if not one.written:
         return f"{name} is there already, nothing sent"
-    return f"{name} would be stored" if dry_run else f"{name} is stored"
+    done = "replaced" if one.replaced else "stored"
+    return f"{name} would be {done}" if dry_run else f"{name} is {done}"

@@ -43,7 +43,7 @@ class Published:
 
     ``digest`` is the SHA-256 of the descriptor under ``jsonNormalisation/v4alpha1``: what
     ``hash cv`` prints and signatures cover, whatever bytes a store keeps. ``written`` is false if
-    nothing had to be done.
+    nothing had to be done, ``replaced`` true if other content was there.
     """
 
     component: str
@@ -52,6 +52,7 @@ class Published:
     repository: str
     blobs: tuple[PublishedBlob, ...]
     written: bool = True
+    replaced: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that ``add cv -o json`` and its siblings promise."""

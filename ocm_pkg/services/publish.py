@@ -243,13 +243,15 @@ class _Publication:
         shown = plan.existing if plan.existing and plan.settled else plan.descriptor
         distinct = {blob.digest: blob for _number, blob in sorted(plan.blobs.items())}
         written = any(blob.state == "written" for blob in distinct.values())
+        digest = component_digest(shown)
         return Published(
             component=shown.name,
             version=shown.version,
-            digest=component_digest(shown),
+            digest=digest,
             repository=self._source,
             blobs=tuple(distinct.values()),
             written=written or not plan.settled,
+            replaced=plan.existing is not None and component_digest(plan.existing) != digest,
         )
 
 

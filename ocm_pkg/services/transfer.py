@@ -325,13 +325,15 @@ class _Transfer:
         self, descriptor: ComponentDescriptor, plan: _Plan, *, written: bool
     ) -> Published:
         distinct = {blob.digest: blob for _number, blob in sorted(plan.blobs.items())}
+        digest = component_digest(descriptor)
         return Published(
             component=descriptor.name,
             version=descriptor.version,
-            digest=component_digest(descriptor),
+            digest=digest,
             repository=self._repository,
             blobs=tuple(distinct.values()),
             written=written,
+            replaced=plan.existing is not None and component_digest(plan.existing) != digest,
         )
 
 

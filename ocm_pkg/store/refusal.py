@@ -25,6 +25,10 @@ _MOST_ERRORS = 3
 _SHORTEST_SECRET = 3
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _TITLE = re.compile(r"<title[^>]{0,100}>([^<]{0,200})", re.IGNORECASE)
+_HINTS = {
+    413: "the registry, or a proxy before it, bounds what it takes: ask who runs it",
+    507: "the registry has no space left: ask who runs it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def refused(
         message + (f" ({', '.join(notes)})" if notes else ""),
         status=response.status,
         registry_code=refusal.code,
-        hint=response.page_hint,
+        hint=response.page_hint or _HINTS.get(response.status),
     )
 
 

@@ -46,6 +46,7 @@ def project(command, folder):
     return folder / "hello"
 
 
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_plugin_anywhere_without_binutils(command, tmp_path):
     archives = []
     for number, place in enumerate(("one", "two/in a deeper place")):

@@ -29,6 +29,7 @@ def built(tmp_path_factory):
     return command, folder
 
 
+@pytest.mark.slow
 def test_a_folder_goes_from_the_build_to_a_running_plugin(built):
     command, folder = built
     (archive,) = (folder / "dist").glob("hello.*.tar.gz")

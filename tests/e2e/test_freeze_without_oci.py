@@ -37,7 +37,7 @@ def builds(test):
 
 
 SAID = """
-import json, freeze
+import json, freeze_project as freeze
 print(json.dumps({
     "every": freeze.modules(freeze.PROJECT / freeze.PACKAGE),
     "named": freeze.FEATURES["oci"],

@@ -99,6 +99,7 @@ def seconds(program: Path, env: dict[str, str]) -> float:
     return took
 
 
+@pytest.mark.slow
 def test_without_go_the_target_is_a_file_and_says_so(built, tmp_path):
     _, folder = built
     tools = tmp_path / "bin"

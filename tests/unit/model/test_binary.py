@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ocm_pkg.model.binary import HEADER_BYTES, platforms_of, sniff_platform
+from ocm_pkg.errors import WrongBinaryError
+from ocm_pkg.model.binary import HEADER_BYTES, check_header, platforms_of, sniff_platform
 from ocm_pkg.model.platform import Platform
 from tests.fakes.binaries import elf, macho, pe, universal
 
@@ -94,3 +95,13 @@ def test_a_wanted_platform_does_not_change_what_a_header_says():
 def test_the_python_that_runs_this_is_recognised():
     with Path(sys.executable).resolve().open("rb") as stream:
         assert sniff_platform(stream.read(HEADER_BYTES)) is not None
+
+
+def test_a_program_for_elsewhere_and_no_program_are_refused_by_name():
+    linux, windows = Platform("linux", "amd64"), Platform("windows", "amd64")
+    check_header(b"#!/bin/sh\n", linux, "it")
+    with pytest.raises(WrongBinaryError, match="it is no program, not for windows/amd64"):
+        check_header(b"#!/bin/sh\n", windows, "it")
+    check_header(pe(), windows, "it")
+    with pytest.raises(WrongBinaryError, match="it is for windows/amd64, not for linux/amd64"):
+        check_header(pe(), linux, "it")

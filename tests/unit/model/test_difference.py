@@ -95,3 +95,9 @@ def test_local_content_without_a_digest_is_known_by_its_reference():
     assert same_content(source(b"one"), source(b"one"))
     assert not same_content(source(b"one"), source(b"two"))
     assert "sources[name=code].access" in differences(source(b"one"), source(b"two"))[0]
+
+
+def test_an_entry_without_a_name_is_known_by_its_place():
+    one = made(labels=[{"name": "a", "value": {"labels": ["x", "y"]}}])
+    other = made(labels=[{"name": "a", "value": {"labels": ["x", "z"]}}])
+    assert differences(one, other) == ("labels[name=a].value.labels[1]: y -> z",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -157,3 +158,23 @@ def test_a_shape_that_is_unknown_is_refused():
     document = RECEIPT.to_json() | {"shape": "zip"}
     with pytest.raises(InvalidDocumentError, match="shape"):
         Receipt.parse(json.dumps(document).encode(), "hello.json")
+
+
+@pytest.mark.parametrize(("shape", "program"), [("dir", None), ("file", "hello/hello")])
+def test_a_folder_names_its_program_and_nothing_else_does(shape, program):
+    document = json.loads(PART.encode())
+    document["targets"][0] |= {"shape": shape, "program": program}
+    with pytest.raises(InvalidDocumentError, match="for the shape dir"):
+        Part.parse(json.dumps(document).encode(), name="part.json")
+
+
+def test_a_folder_is_read_as_it_was_written():
+    target = replace(PART.targets[0], shape="dir", program="hello/hello")
+    part = replace(PART, targets=(target,))
+    assert Part.parse(part.encode(), name="part.json").targets[0].program == "hello/hello"
+
+
+def test_a_link_in_a_receipt_is_read_as_it_was_written():
+    link = replace(RECEIPT.files[0], path="hello/x", link="hello")
+    receipt = replace(RECEIPT, files=(*RECEIPT.files, link))
+    assert Receipt.parse(receipt.encode(), "it").files == receipt.files

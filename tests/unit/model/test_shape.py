@@ -6,7 +6,7 @@ import pytest
 
 from ocm_pkg.errors import InvalidDocumentError
 from ocm_pkg.model.descriptor import Resource
-from ocm_pkg.model.shape import LABEL, ShapeInfo, label, shape_of
+from ocm_pkg.model.shape import LABEL, ShapeInfo, is_compressed, label, shape_of
 from tests.fakes.components import resource
 
 
@@ -73,3 +73,9 @@ def test_other_labels_say_nothing_of_the_shape():
 def test_a_label_that_is_not_understood_is_refused(value):
     with pytest.raises(InvalidDocumentError, match="demo"):
         shape_of(labelled(value))
+
+
+def test_only_the_plain_tar_is_not_compressed():
+    assert not is_compressed("application/x-tar")
+    assert is_compressed("application/x-tar+gzip")
+    assert is_compressed(None)
