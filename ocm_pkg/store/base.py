@@ -77,6 +77,28 @@ def _annotations(value: object, what: str) -> Mapping[str, str]:
     raise InvalidDocumentError(f"the annotations of {what} are not an object of texts")
 
 
+class Described:
+    """The part of a ``ports.Blob`` that an OCI descriptor already says."""
+
+    def __init__(self, descriptor: OCIDescriptor) -> None:
+        self._descriptor = descriptor
+
+    @property
+    def media_type(self) -> str:
+        """The media type."""
+        return self._descriptor.media_type
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+        return self._descriptor.size
+
+    @property
+    def digest(self) -> Digest:
+        """The digest."""
+        return self._descriptor.digest
+
+
 class OCIStore(Protocol):
     """Blobs, manifests and tags, each in a repository ``component-descriptors/COMPONENT``."""
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from ocm_pkg._typing import override
 from ocm_pkg.errors import DigestMismatchError
 from ocm_pkg.fs.blob import BUFFER, VerifyingReader
+from ocm_pkg.store.base import Described
 from ocm_pkg.store.exchange import ExchangeError
 from ocm_pkg.store.readahead import ReadAhead
 from ocm_pkg.store.remote import missing
 
 if TYPE_CHECKING:
     from ocm_pkg.fs.blob import Buffer
-    from ocm_pkg.model.digest import Digest
     from ocm_pkg.store.base import OCIDescriptor
     from ocm_pkg.store.exchange import Response
     from ocm_pkg.store.remote import Remote
@@ -29,7 +29,7 @@ LARGE = 4 * BUFFER
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:([0-9]{1,19})|\*)")
 
 
-class RemoteBlob:
+class RemoteBlob(Described):
     """A blob of a registry: it is asked for when it is opened.
 
     Each stream is a request of its own. It resumes where its connection was lost, at most three
@@ -37,23 +37,8 @@ class RemoteBlob:
     """
 
     def __init__(self, remote: Remote, descriptor: OCIDescriptor) -> None:
+        super().__init__(descriptor)
         self._remote = remote
-        self._descriptor = descriptor
-
-    @property
-    def media_type(self) -> str:
-        """The media type."""
-        return self._descriptor.media_type
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return self._descriptor.size
-
-    @property
-    def digest(self) -> Digest:
-        """The digest."""
-        return self._descriptor.digest
 
     @property
     def remote(self) -> Remote:

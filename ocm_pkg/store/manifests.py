@@ -16,7 +16,7 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.model.digest import Digest, digest_of
 from ocm_pkg.store import media
-from ocm_pkg.store.base import OCIDescriptor
+from ocm_pkg.store.base import Described, OCIDescriptor
 from ocm_pkg.store.exchange import Body
 from ocm_pkg.store.known import Known
 from ocm_pkg.store.manifest import Manifest as Document
@@ -186,7 +186,7 @@ def checked_type(data: bytes, stated: str, what: str) -> str:
     return Document.parse(data, None if stated in _VAGUE else stated, what).media_type
 
 
-class ManifestBlob:
+class ManifestBlob(Described):
     """A manifest as content: read when it is opened, and verified."""
 
     def __init__(self, manifests: Manifests, remote: Remote, descriptor: OCIDescriptor) -> None:
@@ -195,24 +195,9 @@ class ManifestBlob:
                 f"the manifest {descriptor.digest} of {remote.name} has {descriptor.size} bytes, "
                 f"more than the {MAX_DOCUMENT} that are allowed"
             )
+        super().__init__(descriptor)
         self._manifests = manifests
         self._remote = remote
-        self._descriptor = descriptor
-
-    @property
-    def media_type(self) -> str:
-        """The media type."""
-        return self._descriptor.media_type
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return self._descriptor.size
-
-    @property
-    def digest(self) -> Digest:
-        """The digest."""
-        return self._descriptor.digest
 
     def open(self, offset: int = 0) -> BinaryIO:
         """Return a new stream from ``offset``; ``NotFoundError`` if it isn't there."""

@@ -9,7 +9,7 @@ from ocm_pkg.errors import TransportError
 from ocm_pkg.fs.blob import read_all
 from ocm_pkg.model.digest import Digest
 from ocm_pkg.store import media
-from ocm_pkg.store.base import OCIDescriptor
+from ocm_pkg.store.base import Described, OCIDescriptor
 from ocm_pkg.store.mapping import MAX_DOCUMENT, media_type_of
 
 if TYPE_CHECKING:
@@ -98,30 +98,15 @@ class OfflineStore:
         return TransportError(f"{self._registry} is not asked with --offline: {why}", hint=hint)
 
 
-class _KeptBlob:
+class _KeptBlob(Described):
     """Content of the cache; ``missing`` is raised if it is gone, or wrong, when it is read."""
 
     def __init__(
         self, cache: BlobCache, descriptor: OCIDescriptor, missing: TransportError
     ) -> None:
+        super().__init__(descriptor)
         self._cache = cache
-        self._descriptor = descriptor
         self._missing = missing
-
-    @property
-    def media_type(self) -> str:
-        """The media type."""
-        return self._descriptor.media_type
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return self._descriptor.size
-
-    @property
-    def digest(self) -> Digest:
-        """The digest."""
-        return self._descriptor.digest
 
     def open(self, offset: int = 0) -> BinaryIO:
         """Return a new stream from ``offset`` over verified content."""
