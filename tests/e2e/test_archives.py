@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from tests.fakes.command import Command
-from tests.fakes.trees import names
+from tests.fakes.trees import names, untouched
 
 CONSTRUCTOR = """\
 components:
@@ -43,7 +43,9 @@ def ocm_pkg(tmp_path, folder):
     return run
 
 
-@pytest.mark.parametrize("name", ["x.tar", "x.tgz", "x.tar.gz"])
+@pytest.mark.parametrize(
+    "name", ["x.tar", "x.tgz", pytest.param("x.tar.gz", marks=pytest.mark.slow)]
+)
 def test_an_archive_is_made_signed_copied_and_verified(ocm_pkg, folder, name):
     ocm_pkg("add", "cv", "-r", name, "--set", "ONE=1.0.0")
     ocm_pkg("key", "new")
@@ -64,9 +66,9 @@ def test_the_same_commands_make_the_same_bytes(ocm_pkg, folder):
     for name in ("a.tgz", "b.tgz"):
         ocm_pkg("add", "cv", "-r", name, "--set", "ONE=1.0.0")
     assert (folder / "a.tgz").read_bytes() == (folder / "b.tgz").read_bytes()
-    before = (folder / "a.tgz").stat()
+    before = untouched(folder / "a.tgz")
     ocm_pkg("add", "cv", "-r", "a.tgz", "--set", "ONE=1.0.0")
-    assert (folder / "a.tgz").stat() == before
+    assert untouched(folder / "a.tgz") == before
     with tarfile.open(folder / "a.tgz") as tar:
         assert tar.getnames()[:2] == ["artifact-index.json", "blobs"]
 

@@ -32,3 +32,9 @@ def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
         else:
             found[name] = ("special", mode)
     return found
+
+
+def untouched(path: Path) -> tuple[int, ...]:
+    """Return what of a file changes with any write to it; reading changes its access time alone."""
+    status = path.lstat()
+    return status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns

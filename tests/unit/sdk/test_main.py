@@ -14,6 +14,7 @@ from ocm_pkg.contract.config import PluginConfig
 from ocm_pkg.errors import PluginProtocolError, PluginStartError, UsageError
 from ocm_pkg.sdk.listener import Listener, remove_stale
 from ocm_pkg.sdk.main import Command, listen, parse_arguments
+from tests.fakes.trees import untouched
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "plugin-contract"
 CASES = json.loads((VECTORS / "start-arguments.json").read_text())["cases"]
@@ -126,11 +127,11 @@ def test_M09_a_socket_path_that_exists_is_refused_and_left_alone(folder, what):
         path.mkdir()
     else:
         other = listen(PluginConfig("other", "socket", str(path)), {})
-    before = path.lstat()
+    before = untouched(path)
     with pytest.raises(PluginStartError, match="cannot listen") as caught:
         listen(PluginConfig("p", "socket", str(path)), {})
     assert caught.value.hint
-    assert path.lstat() == before
+    assert untouched(path) == before
     assert [entry.name for entry in folder.iterdir()] == ["p.sock"]
     if other is not None:
         other.close()
