@@ -31,6 +31,7 @@ __all__ = [
     "copy_blob",
     "open_regular",
     "read_all",
+    "read_into",
     "verify",
 ]
 
@@ -79,7 +80,7 @@ class VerifyingReader(io.RawIOBase):
         view = memoryview(buffer)
         if self._size is not None:
             view = view[: self._size - self.count]
-        count = _readinto(self._stream, view) if len(view) else 0
+        count = read_into(self._stream, view) if len(view) else 0
         self._hasher.update(view[:count])
         self.count += count
         if self._watcher is not None:
@@ -91,7 +92,7 @@ class VerifyingReader(io.RawIOBase):
     def _finish(self) -> None:
         if self._size is not None and self.count != self._size:
             self._fail(f"it ends after {self.count} bytes, expected {self._size}")
-        if self._size is not None and _readinto(self._stream, memoryview(bytearray(1))):
+        if self._size is not None and read_into(self._stream, memoryview(bytearray(1))):
             self._fail(f"it is longer than the expected {self._size} bytes")
         got = Digest(self.digest.algorithm, self._hasher.hexdigest())
         if got != self.digest:
@@ -111,7 +112,7 @@ class VerifyingReader(io.RawIOBase):
         super().close()
 
 
-def _readinto(stream: BinaryIO | VerifyingReader, view: memoryview) -> int:
+def read_into(stream: BinaryIO | VerifyingReader, view: memoryview) -> int:
     """Read once into ``view``, also from streams that only have ``read``."""
     readinto = getattr(stream, "readinto", None)
     if readinto is not None:
@@ -136,7 +137,7 @@ class _Section(io.RawIOBase):
     @override
     def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
         view = memoryview(buffer)[: self._left]
-        count = _readinto(self._stream, view) if len(view) else 0
+        count = read_into(self._stream, view) if len(view) else 0
         self._left -= count
         return count
 
@@ -283,7 +284,7 @@ def _copy(
 ) -> int:
     count = 0
     view = memoryview(bytearray(BUFFER))
-    while length := _readinto(stream, view):
+    while length := read_into(stream, view):
         chunk = view[:length]
         for each in (own, hasher):
             if each is not None:
@@ -300,7 +301,7 @@ def _copy_large(
 ) -> int:
     count = 0
     with HashThread(own, BUFFER) as aside:
-        while length := _readinto(stream, view := aside.buffer()):
+        while length := read_into(stream, view := aside.buffer()):
             out.write(view[:length])
             if hasher is not None:
                 hasher.update(view[:length])

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg._typing import override
-from ocm_pkg.fs.blob import FileBlob, VerifyingReader
+from ocm_pkg.fs.blob import FileBlob, VerifyingReader, read_into
 from ocm_pkg.fs.staged import StagedBlob
 
 if TYPE_CHECKING:
@@ -124,13 +124,7 @@ class _WatchedStream(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
-        readinto = getattr(self._stream, "readinto", None)
-        if readinto is not None:
-            count = readinto(buffer) or 0
-        else:
-            data = self._stream.read(len(buffer))
-            count = len(data)
-            memoryview(buffer)[:count] = data
+        count = read_into(self._stream, memoryview(buffer))
         self._position += count
         self._reading.at(self._position)
         return count

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import OcmPkgError
-from ocm_pkg.fs.blob import FileBlob, VerifyingReader, read_all
+from ocm_pkg.fs.blob import FileBlob, VerifyingReader, read_all, read_into
 from ocm_pkg.model.jsontext import Limits, parse_json
 from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.origin import Origin
@@ -224,7 +224,7 @@ class _Keeper:
     def read(self, stream: BinaryIO | VerifyingReader, buffer: Buffer) -> int:
         """Read from ``stream`` and keep it; return how many bytes there were."""
         try:
-            count = _read(stream, memoryview(buffer))
+            count = read_into(stream, memoryview(buffer))
         except BaseException:
             self.close()
             raise
@@ -241,15 +241,6 @@ class _Keeper:
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.discard()
-
-
-def _read(stream: BinaryIO | VerifyingReader, view: memoryview) -> int:
-    readinto = getattr(stream, "readinto", None)
-    if readinto is not None:
-        return cast("int", readinto(view)) or 0
-    data = stream.read(len(view))
-    view[: len(data)] = data
-    return len(data)
 
 
 class _Keeping(io.RawIOBase):

@@ -8,10 +8,11 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import DigestMismatchError
+from ocm_pkg.fs.blob import read_into
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.store.exchange import ExchangeError
 from ocm_pkg.store.pace import Pace, TooSlowError
@@ -183,12 +184,7 @@ def _fill(stream: BinaryIO, view: memoryview, length: int, left: int) -> int:
 
 def _readinto(stream: BinaryIO, view: memoryview) -> int:
     with storage_errors("cannot read what is to be sent"):
-        readinto = getattr(stream, "readinto", None)
-        if readinto is not None:
-            return cast("int", readinto(view)) or 0
-        data = stream.read(len(view))
-    view[: len(data)] = data
-    return len(data)
+        return read_into(stream, view)
 
 
 def _check_ended(stream: BinaryIO, length: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ocm_pkg._typing import override
 from ocm_pkg.errors import DigestMismatchError
-from ocm_pkg.fs.blob import BUFFER, VerifyingReader
+from ocm_pkg.fs.blob import BUFFER, VerifyingReader, read_into
 from ocm_pkg.fs.staged import StagedBlob
 from ocm_pkg.model.digest import Digest, digest_of, new_hasher
 from ocm_pkg.store.exchange import Body
@@ -66,7 +66,7 @@ class Content:
         stream = self._ahead(stream, self.size)
         view = memoryview(bytearray(min(start, BUFFER)))
         while start:
-            count = _readinto(stream, view[:start])
+            count = read_into(stream, view[:start])
             if not count:
                 break
             start -= count
@@ -79,7 +79,7 @@ class Content:
         """Fill ``view`` from where the content is; for the parts."""
         if self._stream is None:
             raise ValueError("the content is not open")
-        count = _readinto(self._stream, view)
+        count = read_into(self._stream, view)
         self._position += count
         if not count and len(view):
             raise changed(f"it ends after {self._position} bytes, expected {self.size}")
@@ -129,9 +129,9 @@ class WholeContent:
         is_staged = isinstance(blob, StagedBlob)
         with blob.plain() if isinstance(blob, StagedBlob) else blob.open() as opened:
             stream = opened if digest is None or is_staged else verifying(opened, digest, size)
-            while left and (count := _readinto(stream, view[size - left :])):
+            while left and (count := read_into(stream, view[size - left :])):
                 left -= count
-            if left or _readinto(stream, memoryview(bytearray(1))):
+            if left or read_into(stream, memoryview(bytearray(1))):
                 raise changed(f"it does not have {size} bytes")
         return cls(data, digest or digest_of(data))
 
@@ -212,7 +212,7 @@ class _Hashing(io.RawIOBase):
     @override
     def readinto(self, buffer: Buffer, /) -> int:  # type: ignore[override]
         view = memoryview(buffer)
-        count = _readinto(self._stream, view)
+        count = read_into(self._stream, view)
         self._content.hash(view[:count], self._position)
         self._position += count
         if count and self._position == self._content.size:
@@ -224,13 +224,3 @@ class _Hashing(io.RawIOBase):
     def close(self) -> None:
         self._stream.close()
         super().close()
-
-
-def _readinto(stream: BinaryIO, view: memoryview) -> int:
-    """Read once into ``view``, also from streams that only have ``read``."""
-    readinto = getattr(stream, "readinto", None)
-    if readinto is not None:
-        return cast("int", readinto(view)) or 0
-    data = stream.read(len(view))
-    view[: len(data)] = data
-    return len(data)
