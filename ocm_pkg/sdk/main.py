@@ -117,6 +117,7 @@ def _run(plugin: Plugin, arguments: Sequence[str], answers: int, log: Log) -> in
         lifeline=0 if is_pipe(0) else None,
     )
     try:
+        signal.set_wakeup_fd(server.wakeup, warn_on_full_buffer=False)
         for number in stops:
             signal.signal(number, lambda *_: server.stop())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
@@ -124,6 +125,7 @@ def _run(plugin: Plugin, arguments: Sequence[str], answers: int, log: Log) -> in
         plugin.configure(config.config_types)
         reason = server.run()
     finally:
+        signal.set_wakeup_fd(-1)
         server.close()
     log.write("INFO", "plugin ended", id=config.id, reason=reason)
     return 0

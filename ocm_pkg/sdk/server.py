@@ -30,6 +30,7 @@ GRACE_SECONDS = 5.0
 """How long calls in progress may take when the plugin is told to end."""
 
 _LONGEST_WAIT = 3600.0
+_STOP = b"\0"  # no signal has this number
 
 
 class Server:
@@ -56,10 +57,19 @@ class Server:
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_in.setblocking(False)
 
+    @property
+    def wakeup(self) -> int:
+        """A descriptor for ``signal.set_wakeup_fd``: signals end the waiting, as they should.
+
+        A signal that comes between two waits, or to another thread, interrupts no system call;
+        its handler would run when the wait is over, which may be much later.
+        """
+        return self._wake_in.fileno()
+
     def stop(self) -> None:
         """Make ``run`` return; may be called from any thread, and from a signal handler."""
         try:
-            self._wake_in.send(b"x")
+            self._wake_in.send(_STOP)
         except OSError:
             return
 
@@ -89,7 +99,7 @@ class Server:
         while True:
             wait = min(self._idle.remaining(), _LONGEST_WAIT)
             ready = {number for number, _ in waiter.poll(wait * 1000 + 1)}
-            if self._wake_out.fileno() in ready:
+            if self._wake_out.fileno() in ready and _STOP in self._wake_out.recv(4096):
                 return "stopped"
             if self._lifeline in ready and _at_end(self._lifeline):
                 return "the manager has gone"

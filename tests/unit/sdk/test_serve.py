@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import signal
 import sys
+import threading
+import time
 
 import pytest
 
@@ -105,3 +108,35 @@ def test_a_stdout_that_nobody_reads_is_no_failure_at_the_end(monkeypatch):
         main._flush_stdout()
     assert [to for _, to in moved] == [1]
     os.close(moved[0][0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["INT", "TERM"])
+def test_a_signal_that_interrupts_no_system_call_ends_the_waiting(program, monkeypatch, number):
+    """As when it comes just before the wait, or to another thread."""
+    patience = config(idleTimeout="60s")
+    loop = main.Server.run
+
+    def run(server):
+        threading.Timer(0.02, _thread.interrupt_main, [number]).start()
+        return loop(server)
+
+    monkeypatch.setattr(main.Server, "run", run)
+    began = time.monotonic()
+    status, _, log = program(["server", "--config", patience])
+    assert (status, log[-1]["reason"]) == (0, "stopped")
+    assert time.monotonic() - began < 10
+
+
+def test_another_signal_ends_nothing(program, monkeypatch):
+    loop = main.Server.run
+    former = signal.signal(signal.SIGUSR1, lambda *_: None)
+
+    def run(server):
+        signal.raise_signal(signal.SIGUSR1)
+        return loop(server)
+
+    monkeypatch.setattr(main.Server, "run", run)
+    try:
+        assert program(["server", "--config", config()])[2][-1]["reason"] == "idle"
+    finally:
+        signal.signal(signal.SIGUSR1, former)
