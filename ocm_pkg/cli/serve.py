@@ -79,7 +79,9 @@ def serve(
         line = "ndjson" if output == "json" else output
         context.out.data(value, line, text=f"serving {ctf} on {server.url}")
         context.out.raw(b"")
-        ended.wait()
+        # A signal just before a wait does not end it, so none is for ever.
+        while not ended.wait(1.0):
+            pass
 
 
 def _store(context: Context, ctf: str, *, writable: bool) -> OCIStore:
