@@ -3,16 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := .venv-demo/bin
 
-.PHONY: demo test test-full check fix unit vectors bench bench-check dist freeze clean
+.PHONY: demo test test-full e2e-arm64 check fix unit vectors bench bench-check dist freeze clean
 
 demo: .venv-demo/.ready            ## build, sign, install and run a plugin, start to end
 	$(DEMO)/python build_scripts/demo.py --out demo-out
 
-test: check                        ## check, then all tests
+test: check .venv/wheels/.ready     ## check, then all tests
 	$(BIN)/python -m pytest -n auto -m "not slow" tests --ignore tests/unit --ignore tests/property
 
-test-full: .venv/.ready            ## all tests with all rounds of the slow ones
+test-full: .venv/wheels/.ready     ## all tests with all rounds of the slow ones
 	$(BIN)/python -m pytest -n auto tests
+
+e2e-arm64: .venv/.ready            ## build a plugin for linux/arm64 in a container, and run it; minutes
+	OCM_PKG_E2E_ARM64=1 $(BIN)/python -m pytest tests/e2e/test_container_arm64.py
 
 check: .venv/.ready                ## style, types, arrows, dependencies, unit tests with coverage
 	$(BIN)/ruff format --check .
@@ -55,6 +58,9 @@ clean:
 
 .venv/.ready: requirements-dev.lock pyproject.toml build_scripts/environment.py
 	$(PYTHON) build_scripts/environment.py .venv --lock requirements-dev.lock --editable
+
+.venv/wheels/.ready: .venv/.ready requirements.lock ocm_pkg/builders/assemble.lock build_scripts/wheels.py
+	$(BIN)/python build_scripts/wheels.py .venv/wheels
 
 .venv-demo/.ready: requirements.lock pyproject.toml build_scripts/environment.py
 	$(PYTHON) build_scripts/environment.py .venv-demo --lock requirements.lock --editable

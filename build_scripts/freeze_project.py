@@ -71,6 +71,7 @@ def program(without: list[str]) -> dict[str, object]:
         "description": "Build, sign, distribute, install and run OCM plugins",
         "build": {
             "builder": "pyinstaller",
+            "shape": "file",  # a launcher is for plugins: it is asked for its capabilities
             "entry": f"{PACKAGE}/__main__.py",
             "requirements": LOCK,
             "exclude": [*EXCLUDE, *sorted({*left_out, *every} - set(wanted))],

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    BinaryIO,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
         Source,
     )
     from ocm_pkg.model.digest import Digest
+    from ocm_pkg.model.documents import DocumentKind
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject, Target
     from ocm_pkg.model.reference import RepositorySpec
@@ -171,7 +180,8 @@ class BuildJob:
     """One target to build: where the sources are, and where the result goes.
 
     ``folder`` is the project's folder, ``output`` the file to leave, ``work`` an empty private
-    folder for anything else, ``log`` the file that gets the tool's output.
+    folder for anything else, ``log`` the file that gets the tool's output. ``version`` is that of
+    the component version that the result is for.
     """
 
     project: PluginProject
@@ -180,6 +190,15 @@ class BuildJob:
     output: Path
     work: Path
     log: Path
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltDocument:
+    """A document that a builder left in its work folder: one kind of ``model.documents.BUILT``."""
+
+    kind: DocumentKind
+    path: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +207,7 @@ class BuiltBinary:
 
     ``program`` is the path of the program in an archive of shape ``dir``. ``glibc`` is the lowest
     version of glibc that it runs on, and ``glibc_file`` what needs that; None if it needs none.
+    ``documents`` are of different kinds.
     """
 
     path: Path
@@ -197,6 +217,7 @@ class BuiltBinary:
     glibc: str | None = None
     program: str | None = None
     glibc_file: str | None = None
+    documents: tuple[BuiltDocument, ...] = ()
 
 
 class Builder(Protocol):
@@ -207,3 +228,17 @@ class Builder(Protocol):
 
     def build(self, job: BuildJob) -> BuiltBinary:
         """Build ``job.output``, or raise a ``BuildError`` with the last lines of the log."""
+
+
+@runtime_checkable
+class Fingerprint(Protocol):
+    """A builder that knows, before it builds, all that the result depends on."""
+
+    def inputs(self, job: BuildJob) -> Mapping[str, str] | None:
+        """Return each input, by a name for people, with text that differs whenever it does.
+
+        Nothing is built or fetched. None if something can't be known: the target is then always
+        built. The project file, the target's settings and ``require`` need not be among them.
+        Names that begin with ``/`` are of the machine; any other is a source of the project, and a
+        build during which it changes fails.
+        """

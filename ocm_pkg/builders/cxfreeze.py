@@ -10,8 +10,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocm_pkg.builders.pysource import frozen_source
-from ocm_pkg.builders.result import run_tool, take
+from ocm_pkg.builders.inputs import frozen_inputs
+from ocm_pkg.builders.pysource import frozen_source, source_root
+from ocm_pkg.builders.result import TAKEN, run_tool, take
 from ocm_pkg.errors import UnsupportedTargetError
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.fs.process import child_environment
@@ -43,6 +44,11 @@ class CxFreezeBuilder:
             return None
         return f"cx_Freeze builds for its own platform: run this on {target.platform}"
 
+    def inputs(self, job: BuildJob) -> Mapping[str, str] | None:
+        """Return the sources, and the state of the Python and of the tools."""
+        program = self._interpreters.existing(job)
+        return frozen_inputs(job, source_root(job), program, self._environ)
+
     def build(self, job: BuildJob) -> BuiltBinary:
         """Build a folder; raise ``UnsupportedTargetError`` for another shape.
 
@@ -63,6 +69,7 @@ class CxFreezeBuilder:
             "includes": [*source.hidden, *job.target.hidden_imports],
             "excludes": list(job.target.exclude),
             "target": str(made),
+            "taken": str(job.work / TAKEN),
         }
         file = job.work / "cx-freeze.json"
         with storage_errors(f"writing {file}", job.work):

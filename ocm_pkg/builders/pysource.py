@@ -6,14 +6,13 @@ import ast
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import ocm_pkg
 from ocm_pkg.errors import FileMissingError, InvalidDocumentError
 from ocm_pkg.fs.oserror import storage_errors
 
 if TYPE_CHECKING:
-    from ocm_pkg.builders.interpreter import Interpreter
     from ocm_pkg.ports import BuildJob
 
 _PACKAGE = Path(ocm_pkg.__file__).parent
@@ -31,7 +30,15 @@ class FrozenSource:
     hidden: tuple[str, ...]
 
 
-def frozen_source(job: BuildJob, interpreter: Interpreter) -> FrozenSource:
+class HasPackages(Protocol):
+    """The Python that freezes, as far as it is known: an ``Interpreter`` is one."""
+
+    @property
+    def has_ocm_pkg(self) -> bool:
+        """Whether ``ocm_pkg`` is among its packages."""
+
+
+def frozen_source(job: BuildJob, interpreter: HasPackages) -> FrozenSource:
     """Return what to freeze for the target's ``entry``.
 
     The plugin gets the sdk of this ``ocm_pkg``, unless its requirements pin one, or its sources
@@ -45,6 +52,11 @@ def frozen_source(job: BuildJob, interpreter: Interpreter) -> FrozenSource:
     if not pinned and not any((path / "ocm_pkg" / "__init__.py").is_file() for path in paths):
         paths.append(_sdk(job))
     return FrozenSource(script, tuple(paths), tuple(hidden))
+
+
+def source_root(job: BuildJob) -> Path:
+    """Return the folder of the project that the target's ``entry`` imports its modules from."""
+    return _package_of(job.folder / str(job.target.entry), job.folder)[0]
 
 
 def _sdk(job: BuildJob) -> Path:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from ocm_pkg.builders.glibc import floor_of
 from ocm_pkg.errors import BinaryPlatformError, BuildError, escaped
+from ocm_pkg.fs.atomic import make_folder, write_file
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
 from ocm_pkg.fs.process import ProgramError, ProgramStartError, run
-from ocm_pkg.fs.tree import TreeSelection, gzipped, write_tree
+from ocm_pkg.fs.tree import TreeSelection, copy_stable, gzipped, write_tree
 from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
 from ocm_pkg.ports import BuiltBinary
 
@@ -22,17 +22,26 @@ if TYPE_CHECKING:
 
 LOG_LINES = 15
 MAX_LOG = 64 * 1024 * 1024
+TAKEN = "taken.json"
+"""In a job's work folder: a list (JSON) of the files that went into the binary, if there is one."""
 
 
 def run_tool(
-    job: BuildJob, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, timeout: float
+    job: BuildJob,
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    timeout: float,
+    grace: float = 0.0,
 ) -> str:
     """Run a tool, keep what it says in ``job.log`` and return it as text.
 
+    ``grace`` are the seconds that it has to end when it is stopped before it is killed.
     Raises ``BuildError`` with the last lines of the log unless it ends with status 0 in time.
     """
     try:
-        done = run(argv, env=env, cwd=cwd, timeout=timeout, max_output=MAX_LOG)
+        done = run(argv, env=env, cwd=cwd, timeout=timeout, max_output=MAX_LOG, grace=grace)
     except ProgramStartError as error:
         raise BuildError(f"{job.target.platform}: {error.message}", hint=error.hint) from error
     except ProgramError as error:
@@ -57,14 +66,15 @@ def failed(job: BuildJob, reason: str, log: str) -> BuildError:
 
 
 def _keep_log(job: BuildJob, data: bytes) -> str:
-    with storage_errors(f"writing {job.log}", job.log.parent):
-        job.log.parent.mkdir(parents=True, exist_ok=True)
-        job.log.write_bytes(data)
+    make_folder(job.log.parent)
+    write_file(job.log, data)
     return data.decode(errors="replace")
 
 
 def take(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
     """Copy what was made to ``job.output``, executable, and say what it is.
+
+    It must not change meanwhile, which is a ``LocalStorageError``.
 
     For the shape ``dir`` it is a folder with a program of the plugin's name, which is packed.
     Raises ``BuildError`` if it isn't there or is empty, ``BinaryPlatformError`` if its header
@@ -75,7 +85,9 @@ def take(job: BuildJob, made: Path, tools: Mapping[str, str]) -> BuiltBinary:
         return _take_folder(job, made, tools)
     check_program(job, made, made)
     with storage_errors(f"writing {job.output}", job.output.parent):
-        shutil.copyfile(made, job.output)
+        real = made.resolve()
+        with job.output.open("wb") as out:
+            copy_stable(real, out.write, real.stat())
         job.output.chmod(0o755)
     return _built(job, made, made, tools)
 

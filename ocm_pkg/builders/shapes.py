@@ -11,6 +11,7 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from ocm_pkg.builders.inputs import inputs_of, tools
 from ocm_pkg.builders.result import LOG_LINES
 from ocm_pkg.contract.capabilities import MAX_SIZE, Capabilities
 from ocm_pkg.errors import BuildError, PluginProtocolError, ToolMissingError, escaped
@@ -20,7 +21,7 @@ from ocm_pkg.fs.process import ProgramError, child_environment, run
 from ocm_pkg.fs.tree import MAX_CONTENT
 from ocm_pkg.fs.unpack import unpack
 from ocm_pkg.model.digest import Digest, digest_of
-from ocm_pkg.model.project import launcher_problem
+from ocm_pkg.model.shape import launcher_problem
 from ocm_pkg.model.trailer import Trailer
 
 if TYPE_CHECKING:
@@ -55,6 +56,16 @@ class ShapedBuilder:
         problem = launcher_problem(target.platform) if target.shape == "launcher" else None
         return problem or self.inner.missing(target, host)
 
+    def inputs(self, job: BuildJob) -> Mapping[str, str] | None:
+        """Return what the folder depends on, and the tools that launchers are compiled with."""
+        if job.target.shape != "launcher":
+            return inputs_of(self.inner, job)
+        folder = replace(job, target=replace(job.target, shape="dir"))
+        found = inputs_of(self.inner, folder)
+        if found is None:
+            return None
+        return {**found, **tools(("go",), self.environ), "/machine": str(self.host)}
+
     def build(self, job: BuildJob) -> BuiltBinary:
         """Build ``job.output``.
 
@@ -76,12 +87,13 @@ class ShapedBuilder:
             with job.output.open("xb") as out:
                 pack(out, launcher.data, answer, payload, program)
             job.output.chmod(0o755)
+        self._compare(job, answer)
         tools = {**built.tools, **launcher.tools}
         return replace(built, path=job.output, shape="launcher", tools=tools, program=None)
 
     def _without(self, job: BuildJob) -> BuiltBinary:
         platform = job.target.platform
-        if job.target.builder != "pyinstaller":
+        if job.target.builder not in ("pyinstaller", "container"):
             raise ToolMissingError(
                 f"there is no launcher for {platform} here, and no go to compile one",
                 hint="install Go, or choose the shape dir",
@@ -105,6 +117,15 @@ class ShapedBuilder:
             )
             return b""
         return _ask(folder / program, platform, self.environ)
+
+    def _compare(self, job: BuildJob, answer: bytes) -> None:
+        """Run the launcher that was packed, where it has an answer: it must give that one."""
+        platform = job.target.platform
+        if answer and _ask(job.output, platform, self.environ) != answer:
+            raise BuildError(
+                f"the launcher for {platform} says something else than its program",
+                hint="install ocm-pkg again, or choose the shape dir",
+            )
 
 
 def pack(

@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from ocm_pkg.model.yamltext import YamlDocument
 
 PYPROJECT = "pyproject.toml"
+_NOT_BUILT = ("publish", "sign")
 _MAX_FILE = 4 * 1024 * 1024
 _GIT_TIMEOUT = 30.0
-_DESCRIBED = re.compile(r"(?P<tag>.+)-(?P<count>[0-9]+)-g(?P<hash>[0-9a-f]+)(?P<dirty>-dirty)?")
+_DESCRIBED = re.compile(r"(?P<tag>.+)-(?P<count>[0-9]+)-g(?P<hash>[0-9a-f]+)")
+_SHOWN_FILES = 5
 _RELEASE = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 
 
@@ -36,8 +38,9 @@ _RELEASE = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 class ProjectSource:
     """A project and the file that it came from.
 
-    ``config`` is the digest of what the file says about the plugin: comments, ``publish`` and the
-    rest of a ``pyproject.toml`` don't count. ``document`` knows where in the file things stand.
+    ``config`` is the digest of what the file says about the plugin: comments, ``publish``,
+    ``sign`` and the rest of a ``pyproject.toml`` don't count. ``document`` knows where in the file
+    things stand.
     """
 
     project: PluginProject
@@ -82,19 +85,25 @@ def load_project(folder: Path) -> ProjectSource:
 
 def _source(folder: Path, file: Path, document: YamlDocument) -> ProjectSource:
     said = dict(document.value) if isinstance(document.value, dict) else {}
-    said.pop("publish", None)
+    for key in _NOT_BUILT:
+        said.pop(key, None)
     config = digest_of(json.dumps(said, sort_keys=True).encode())
     return ProjectSource(read_project(document, is_installed), folder, file, config, document)
 
 
 def resolve_version(source: ProjectSource, environ: Mapping[str, str]) -> str:
-    """Return the version, from where the project says it comes; raise ``ConfigError``."""
+    """Return the version, from where the project says it comes.
+
+    Raises ``ConfigError``; also if it comes from git, and files that git knows differ from the
+    commit: it would then name what is in no commit.
+    """
     kind, name = source.project.version.source, source.project.version.name
     if kind == "literal":
         return str(name)
     if kind == "pyproject":
         text, where = _version_in(source.folder / PYPROJECT), PYPROJECT
     elif kind == "git":
+        _refuse_changes(source, environ)
         text, where = _version_by_git(source.folder, environ), "git"
     else:
         text, where = environ.get(str(name), ""), f"the variable {name}"
@@ -125,18 +134,18 @@ def commit_of(folder: Path, environ: Mapping[str, str]) -> str | None:
 
 
 def version_of_describe(text: str) -> str:
-    """Return the version for what ``git describe --long --dirty`` says.
+    """Return the version for what ``git describe --long`` says.
 
-    On a tag and unchanged it is the tag. Else it is a pre-release of the next patch:
+    On a tag it is the tag. Else it is a pre-release of the next patch:
     ``1.2.0-3-gabc`` is ``1.2.1-dev.3.gabc``.
     """
     match = _DESCRIBED.fullmatch(text)
     if match is None:
         return text
     tag = match["tag"].removeprefix("v")
-    if match["count"] == "0" and not match["dirty"]:
+    if match["count"] == "0":
         return tag
-    suffix = f"dev.{match['count']}.g{match['hash']}" + (".dirty" if match["dirty"] else "")
+    suffix = f"dev.{match['count']}.g{match['hash']}"
     release = _RELEASE.fullmatch(tag)
     if release is None:
         return f"{tag}.{suffix}" if "-" in tag else f"{tag}-{suffix}"
@@ -146,8 +155,23 @@ def version_of_describe(text: str) -> str:
 
 def _version_by_git(folder: Path, environ: Mapping[str, str]) -> str:
     tags = ("--match=[0-9]*", "--match=v[0-9]*")
-    text = _git(folder, environ, "describe", "--tags", "--long", "--dirty", "--abbrev=12", *tags)
+    text = _git(folder, environ, "describe", "--tags", "--long", "--abbrev=12", *tags)
     return version_of_describe(text)
+
+
+def _refuse_changes(source: ProjectSource, environ: Mapping[str, str]) -> None:
+    """Raise ``ConfigError`` if files that git knows differ from the commit; it names them."""
+    text = _git(source.folder, environ, "status", "--porcelain", "--untracked-files=no")
+    names = [escaped(line.strip().partition(" ")[2].strip(), 200) for line in text.splitlines()]
+    if not names:
+        return
+    more = f" and {len(names) - _SHOWN_FILES} more" if len(names) > _SHOWN_FILES else ""
+    raise ConfigError(
+        f"the version comes from git, and {', '.join(names[:_SHOWN_FILES])}{more}"
+        f" {'differs' if len(names) == 1 else 'differ'} from the commit",
+        hint="commit the changes, or put them away: git stash",
+        at=str(source.file),
+    )
 
 
 def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ocm_pkg.builders.result import check_program
 from ocm_pkg.errors import BuildError, ConfigError, OcmPkgError, escaped
+from ocm_pkg.model.documents import BUILT
 from ocm_pkg.model.elf import is_glibc_version
-from ocm_pkg.ports import BuiltBinary
+from ocm_pkg.ports import BuiltBinary, Fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from importlib.metadata import EntryPoint
     from typing import TypeVar
 
@@ -86,6 +88,10 @@ def _shown(error: Exception) -> str:
     return f"{type(error).__name__}: {escaped(str(error), 300)}".removesuffix(": ")
 
 
+def _is_text(found: Mapping[object, object]) -> bool:
+    return all(isinstance(text, str) for pair in found.items() for text in pair)
+
+
 class _Foreign:
     """A builder of a third party: what it raises and returns is checked."""
 
@@ -102,6 +108,18 @@ class _Foreign:
             raise self._broken(f"missing returned {type(reason).__name__}, not text or None")
         return escaped(reason, 300)
 
+    def inputs(self, job: BuildJob) -> Mapping[str, str] | None:
+        """Return what the builder says that its result depends on; None if it says nothing."""
+        builder = self._builder
+        if not isinstance(builder, Fingerprint):
+            return None
+        found: object = self._call(lambda: builder.inputs(job))
+        if found is None:
+            return None
+        if not isinstance(found, Mapping) or not _is_text(found):
+            raise self._broken("inputs returned no mapping of text to text")
+        return dict(found)
+
     def build(self, job: BuildJob) -> BuiltBinary:
         """Build, and refuse what is not the binary that was asked for."""
         built = self._call(lambda: self._builder.build(job))
@@ -117,6 +135,11 @@ class _Foreign:
             raise self._broken(f"its program is {built.program}, not {program}")
         if built.glibc is not None and not is_glibc_version(built.glibc):
             raise self._broken(f"{built.glibc!r} is not a version of glibc")
+        names = [document.kind.name for document in built.documents]
+        missing = [document for document in built.documents if not document.path.is_file()]
+        if missing or len({*names} & {*BUILT}) < len(names):
+            kinds = ", ".join(BUILT)
+            raise self._broken(f"its documents must be files, one of a kind: {kinds}")
         if program is None:
             check_program(job, job.output, job.output)
         return built

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ocm_pkg.errors import OcmPkgError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -32,9 +34,12 @@ def show_packaged(
     context.out.data(published.to_json(), output, text=reference)
 
 
-def show_plan(context: Context, rows: Sequence[PlannedTarget], output: str) -> None:
-    """Print which targets would be built, and where the others can be."""
-    matrix = [
+def show_plan(
+    context: Context, source: ProjectSource, rows: Sequence[PlannedTarget], output: str
+) -> None:
+    """Print which targets would be built, and on which machines: the matrix of a pipeline."""
+    host = str(context.platform)
+    targets = [
         {
             "platform": str(row.target.platform),
             "builder": row.target.builder,
@@ -42,11 +47,24 @@ def show_plan(context: Context, rows: Sequence[PlannedTarget], output: str) -> N
             "file": row.file,
             "here": row.missing is None,
             "reason": row.missing,
+            "machine": _machine(row, host),
         }
         for row in rows
     ]
     if output != "table":
-        context.out.data({"host": str(context.platform), "targets": matrix}, output)
+        machines: dict[str, list[str]] = {}
+        for row in rows:
+            machines.setdefault(_machine(row, host), []).append(str(row.target.platform))
+        plan = {
+            "component": source.project.component,
+            "version": _version(source, context),
+            "host": host,
+            "targets": targets,
+            "machines": [
+                {"machine": machine, "targets": built} for machine, built in machines.items()
+            ],
+        }
+        context.out.data(plan, output)
         return
     context.out.table(
         ("platform", "builder", "file", "here"),
@@ -62,6 +80,21 @@ def show_plan(context: Context, rows: Sequence[PlannedTarget], output: str) -> N
     )
 
 
+def _machine(row: PlannedTarget, host: str) -> str:
+    """Return which machine builds a target: this one, if it can, else one of its platform."""
+    return host if row.missing is None else str(row.target.platform)
+
+
+def _version(source: ProjectSource, context: Context) -> str | None:
+    """Return the version that a build would have now; None if nothing says it (no tag yet)."""
+    from ocm_pkg.builders.source import resolve_version
+
+    try:
+        return resolve_version(source, context.environ)
+    except OcmPkgError:
+        return None
+
+
 def show_built(
     context: Context,
     source: ProjectSource,
@@ -72,7 +105,11 @@ def show_built(
 ) -> None:
     """Print what is in ``out`` now, and the targets of other machines."""
     others = [
-        {"platform": str(row.target.platform), "reason": row.missing}
+        {
+            "platform": str(row.target.platform),
+            "reason": row.missing,
+            "machine": str(row.target.platform),
+        }
         for row in rows
         if row.missing is not None
     ]

@@ -43,14 +43,22 @@ _LIST = Entry(_PLUGIN, "list_plugins", "list the plugins of this machine")
 _REMOVE = Entry(_PLUGIN, "remove", "remove an installed plugin")
 
 COMMANDS: Mapping[str, Entry | Group] = {
-    "init": Entry(_BUILD, "init", "start a plugin that works"),
+    "init": Entry("ocm_pkg.cli.init", "init", "start a plugin that works"),
     "check": Entry(_BUILD, "check", "check project file, sources and dist"),
     "build": Entry(_BUILD, "build", "build the binaries of this project"),
     "test": Entry(_TEST, "test", "run a binary through the plugin contract"),
     "merge": Entry(_MERGE, "merge", "join what several machines built"),
-    "package": Entry(_BUILD, "package", "make a component version of what was built"),
+    "package": Entry(
+        "ocm_pkg.cli.package", "package", "make a component version of what was built"
+    ),
     "publish": Entry(
         "ocm_pkg.cli.publish", "publish", "copy a component version to where others get it"
+    ),
+    "release": Entry(
+        "ocm_pkg.cli.release", "release", "check, build, test, package, sign, publish"
+    ),
+    "rebuild": Entry(
+        "ocm_pkg.cli.rebuild", "rebuild", "build a published version again, and compare"
     ),
     "add": Group(
         "add component versions",

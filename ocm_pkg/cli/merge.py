@@ -41,7 +41,10 @@ def merge(
     dry_run: bool,
     output: str,
 ) -> None:
-    """Join the dist folders that build machines have left: binaries and part.json of each.
+    """Join what build machines have left: part.json of each, and what was built beside it.
+
+    A DIR is the dist folder of a machine, or a folder with its part.json and, as ctf, ctf.tar or
+    ctf.tgz, the CTF that `ocm-pkg package --partial` made of it.
 
     They must be of the same component, version, commit, project file and requirements.
     """

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocm_pkg.cli.build import CTF, project_folder, project_option
-from ocm_pkg.cli.built import relative
+from ocm_pkg.cli.build import project_folder, project_option
 from ocm_pkg.cli.options import command, dry_run_option, output_option
+from ocm_pkg.cli.package import destination, project_path
 from ocm_pkg.cli.publishing import moving, show_published
 from ocm_pkg.errors import FileMissingError, UsageError
 
@@ -85,28 +85,26 @@ def _project(folder: Path) -> ProjectSource | None:
         return None
 
 
+def configured_target(context: Context, project: ProjectSource) -> RepositorySpec | None:
+    """Return the repository that the project file says; None if it says none."""
+    configured = project.project.publish_to
+    if configured is None or configured.kind != "ctf":
+        return configured
+    return replace(configured, location=project_path(context, project.folder, configured.location))
+
+
 def _target(context: Context, project: ProjectSource | None, to: str | None) -> RepositorySpec:
     from ocm_pkg.model.reference import RepositorySpec
 
     if to is not None:
         return RepositorySpec.parse(to.removesuffix("//"))
-    configured = project.project.publish_to if project else None
-    if project is None or configured is None:
+    configured = configured_target(context, project) if project else None
+    if configured is None:
         raise UsageError(
             "no repository to publish to",
             hint="add --to REPOSITORY, or publish: {to: REPOSITORY} to ocm-pkg.yaml",
         )
-    if configured.kind == "ctf":
-        return replace(configured, location=_path(context, project.folder, configured.location))
     return configured
-
-
-def _path(context: Context, folder: Path, location: str) -> str:
-    """Return a path of the project's folder as it reads in the current one."""
-    if location.startswith(("/", "~")):
-        return location
-    path = relative(folder / location, context.cwd)
-    return path if path.startswith("/") else f"./{path}"
 
 
 def _wanted(
@@ -116,10 +114,9 @@ def _wanted(
     ref: str | None,
     source: str | None,
 ) -> ComponentRef:
-    from ocm_pkg.model.reference import ComponentRef, RepositorySpec
+    from ocm_pkg.model.reference import ComponentRef
 
-    local = RepositorySpec("ctf", _path(context, folder, CTF))
-    repository = RepositorySpec.parse(source.removesuffix("//")) if source else local
+    repository = destination(context, folder, source)
     if ref is None:
         if project is None:
             raise UsageError(

@@ -232,6 +232,19 @@ def sign_cv(
     _show_signed(context, signed, loaded, output, dry_run=dry_run)
 
 
+def signer_of(
+    context: Context, key: Path | None, password_file: Path | None, name: str
+) -> tuple[Key, Request]:
+    """Return what ``sign cv`` would sign with, given ``--key``, ``--password-file``, the name."""
+    wanted = dict.fromkeys(("algorithm", "normalisation"), None) | {
+        "name": name,
+        "hash_algorithm": "SHA-256",
+    }
+    configured = _configured(context, key, password_file, wanted)
+    request = _request(context, None, None, wanted, configured)
+    return configured.key or _private_key(context, key, password_file), request
+
+
 def _configured(
     context: Context, key: Path | None, password_file: Path | None, wanted: dict[str, Any]
 ) -> SigningDefaults:

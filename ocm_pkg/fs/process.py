@@ -251,23 +251,26 @@ def run(
     cwd: Path | None = None,
     input: bytes | None = None,  # noqa: A002 - the name that subprocess uses
     executable: str | None = None,
+    grace: float = 0.0,
 ) -> Completed:
     """Run a program to its end within ``timeout`` seconds and ``max_output`` bytes per output.
 
     Any exit status is a result. Raises ``ProgramStartError``, ``ProgramTimeoutError`` or
     ``ProgramOutputError``, the latter two with the output so far. However it ends, also by an
-    interrupt, its whole group is killed and the program reaped. Without ``input`` its standard
-    input is the null device.
+    interrupt, its whole group is killed and the program reaped; with ``grace`` it is asked to end
+    before (SIGTERM), and has that many seconds. Without ``input`` its standard input is the null
+    device.
     """
     began = time.monotonic()
     child = start(argv, env=env, cwd=cwd, stdin_pipe=input is not None, executable=executable)
     with child:
         pump = _Pump(child, input or b"", timeout, began + timeout, max_output)
-        with pump.selector:
-            pump.run()
-        status = child.wait(max(0.0, began + timeout - time.monotonic()))
-        if status is None:
-            raise pump.timed_out()
+        try:
+            status = pump.finish()
+        except BaseException:
+            if grace > 0:
+                child.terminate(grace)
+            raise
     seconds = time.monotonic() - began
     return Completed(status, bytes(pump.output[1]), bytes(pump.output[2]), seconds)
 
@@ -293,6 +296,15 @@ class _Pump:
             if stream is not None:
                 os.set_blocking(stream.fileno(), False)
                 self.selector.register(stream, event, key)
+
+    def finish(self) -> int:
+        """Return the program's status; raise if it or its outputs are over their limits."""
+        with self.selector:
+            self.run()
+        status = self._child.wait(max(0.0, self._deadline - time.monotonic()))
+        if status is None:
+            raise self.timed_out()
+        return status
 
     def run(self) -> None:
         """Return when all pipes are closed, or shortly after the program itself has ended."""

@@ -73,6 +73,7 @@ def write_tree(root: Path, selection: TreeSelection, out: BinaryIO) -> None:
         size += _write_member(out, member, start + member.name, root)
     end = 2 * tarfile.BLOCKSIZE
     out.write(bytes(end + -(size + end) % tarfile.RECORDSIZE))
+    _refuse_changes(members, _select(root, selection))
 
 
 @contextmanager
@@ -125,6 +126,17 @@ def refuse_changed(path: Path, expected: os.stat_result) -> None:
     """Raise ``LocalStorageError`` unless ``path`` still is the unchanged file of ``expected``."""
     if _changed(expected, path.lstat()):
         raise _unstable(path)
+
+
+def _refuse_changes(before: Sequence[_Member], after: Sequence[_Member]) -> None:
+    """Raise ``LocalStorageError`` for what came, went or changed between two looks at a folder."""
+    then, now = ({member.name: member for member in members} for members in (before, after))
+    for name in sorted({*then, *now}):
+        old, new = then.get(name), now.get(name)
+        if old is None or new is None or old.is_folder != new.is_folder:
+            raise _unstable(next(member.path for member in (new, old) if member is not None))
+        if not old.is_folder and _changed(old.info, new.info):
+            raise _unstable(new.path)
 
 
 def _changed(before: os.stat_result, after: os.stat_result) -> bool:

@@ -65,6 +65,14 @@ def platforms_of(header: bytes) -> tuple[Platform, ...]:
         return ()
 
 
+def elf_header(architecture: str) -> bytes:
+    """Return how a Linux program for one of ``platform.ARCHITECTURES`` begins."""
+    known = {name: key for key, name in _ELF_MACHINES.items()}
+    machine, width, data = known[architecture]
+    fields = struct.pack("<HHI" if data == 1 else ">HHI", _ELF_PROGRAM_TYPES[0], machine, 1)
+    return _ELF + bytes((width, data, 1, 0)) + bytes(8) + fields
+
+
 def _elf(header: bytes) -> Iterator[Platform]:
     width, data, _, system = struct.unpack_from("4B", header, 4)
     kind, machine = struct.unpack_from("<HH" if data == 1 else ">HH", header, 16)

@@ -66,6 +66,19 @@ def library_needs(data: Content) -> LibraryNeeds | None:
         return None
 
 
+def loader_of(data: Content) -> str | None:
+    """Return the path of the loader that the program ``data`` is started by; None if it is static.
+
+    None also if ``data`` is no ELF file, or is damaged.
+    """
+    if data[:4] != MAGIC:
+        return None
+    try:
+        return _Elf(data).loader()
+    except (struct.error, OverflowError, ValueError):
+        return None
+
+
 class _Elf:
     """One file; every method may raise ``struct.error`` where it ends too early."""
 
@@ -85,15 +98,15 @@ class _Elf:
             for index in range(min(count, _MOST))
         ]
 
+    def loader(self) -> str | None:
+        paths = (self._text(start) for kind, start, _, _ in self._segments if kind == _INTERPRETER)
+        return next(paths, None)
+
     def needs(self) -> LibraryNeeds:
         dynamic, libraries = self._dynamic()
         strings = self._offset_of(dynamic[_STRINGS]) if _STRINGS in dynamic else 0
         musl = any("musl" in self._text(strings + name) for name in libraries)
-        musl = musl or any(
-            "ld-musl" in self._text(offset)
-            for kind, offset, _, _ in self._segments
-            if kind == _INTERPRETER
-        )
+        musl = musl or "ld-musl" in (self.loader() or "")
         if _VERSIONS not in dynamic or _STRINGS not in dynamic:
             return LibraryNeeds(None, musl)
         versions = self._versions(dynamic[_VERSIONS], dynamic.get(_VERSION_COUNT, 0), strings)

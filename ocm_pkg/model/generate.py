@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ocm_pkg.model.documents import KINDS
 from ocm_pkg.model.project import DESCRIPTION_LABEL
 from ocm_pkg.model.shape import TAR_GZIP
 from ocm_pkg.model.types import PLUGIN_RESOURCE
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ocm_pkg.model.document import JSONValue
+    from ocm_pkg.model.documents import DocumentKind
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject
 
@@ -21,12 +23,24 @@ FILE_NAME = "component-constructor.yaml"
 
 @dataclass(frozen=True, slots=True)
 class BuiltResource:
-    """A binary to deliver: ``path`` is relative to the constructor, ``label`` the shape label."""
+    """A binary to deliver: ``path`` is relative to the constructor, ``label`` the shape label.
+
+    ``documents`` has the path of each document by the name of its kind.
+    """
 
     platform: Platform
     path: str
     media_type: str
     label: Mapping[str, Any]
+    documents: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """The commit that everything was built from, and the URL of its repository."""
+
+    repository: str
+    commit: str
 
 
 def constructor_for(
@@ -34,11 +48,14 @@ def constructor_for(
     version: str,
     binaries: Sequence[BuiltResource],
     assets: Mapping[str, str] | None = None,
+    *,
+    source: GitSource | None = None,
 ) -> dict[str, Any]:
     """Return the constructor as plain data, in the form that the reference tools read too.
 
-    One resource per binary, told apart by ``os`` and ``architecture``; then the project's assets,
-    each from the gzipped tar that ``assets`` names for it, relative to the constructor.
+    One resource per binary, told apart by ``os`` and ``architecture``; one per document of each,
+    told apart in the same way; then the project's assets, each from the gzipped tar that
+    ``assets`` names for it, relative to the constructor. ``source`` becomes a source.
     """
     component: dict[str, Any] = {
         "name": project.component,
@@ -47,10 +64,14 @@ def constructor_for(
     }
     if labels := _labels(project):
         component["labels"] = labels
-    component["resources"] = [
-        _plugin(project.resource, version, binary)
-        for binary in sorted(binaries, key=lambda binary: binary.platform)
-    ]
+    ordered = sorted(binaries, key=lambda binary: binary.platform)
+    component["resources"] = [_plugin(project.resource, version, binary) for binary in ordered]
+    component["resources"].extend(
+        _document(project.resource, version, binary, kind)
+        for kind in KINDS.values()
+        for binary in ordered
+        if kind.name in binary.documents
+    )
     for asset in project.assets:
         component["resources"].append(
             {
@@ -61,6 +82,8 @@ def constructor_for(
                 "input": _file((assets or {})[asset.name], TAR_GZIP),
             }
         )
+    if source is not None:
+        component["sources"] = [_source(version, source)]
     return {"components": [component]}
 
 
@@ -73,6 +96,34 @@ def _plugin(name: str, version: str, binary: BuiltResource) -> dict[str, Any]:
         "extraIdentity": binary.platform.identity,
         "labels": [dict(binary.label)],
         "input": _file(binary.path, binary.media_type),
+    }
+
+
+def _document(
+    resource: str, version: str, binary: BuiltResource, kind: DocumentKind
+) -> dict[str, Any]:
+    return {
+        "name": kind.resource_name(resource),
+        "version": version,
+        "type": kind.name,
+        "relation": "local",
+        "extraIdentity": binary.platform.identity,
+        "input": _file(binary.documents[kind.name], kind.media_type),
+    }
+
+
+def _source(version: str, source: GitSource) -> dict[str, Any]:
+    return {
+        "name": "source",
+        "version": version,
+        "type": "git",
+        "access": {
+            "type": "git",
+            "repository": _literal(source.repository),
+            "commit": source.commit,
+            # The ocm tool of OCM v1 can't transfer a component version whose source has none.
+            "ref": "HEAD",
+        },
     }
 
 

@@ -81,14 +81,15 @@ class Members:
 
     def digest(self, member: str) -> Digest:
         """Return a digest."""
-        return self._digest(member, self.text(member))
+        return self.to_digest(member, self.text(member))
 
     def optional_digest(self, member: str) -> Digest | None:
         """Return a digest, or None if it is ``null`` or missing."""
         text = self.optional_text(member)
-        return None if text is None else self._digest(member, text)
+        return None if text is None else self.to_digest(member, text)
 
-    def _digest(self, member: str, text: str) -> Digest:
+    def to_digest(self, member: str, text: str) -> Digest:
+        """Return the digest that ``text`` is; the error names ``member``."""
         try:
             return Digest.parse(text)
         except InvalidDocumentError as error:
@@ -128,6 +129,13 @@ class Members:
             raise self.error(member, "is no list")
         for index, value in enumerate(values):
             yield Members(value, self._name, self._join(f"{member}[{index}]"))
+
+    def optional_objects(self, member: str) -> Iterator[Members]:
+        """Return the members of each object of a list; nothing if it is ``null`` or missing."""
+        if self._left.get(member) is None:
+            self._left.pop(member, None)
+            return iter(())
+        return self.objects(member)
 
     def _join(self, member: str) -> str:
         return f"{self._path}.{member}" if self._path else member

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import UsageError
+from ocm_pkg.model.documents import BUILT
 from ocm_pkg.model.members import FORMAT_VERSION, Members
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.model.shape import NAMES
@@ -22,10 +23,24 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentEntry:
+    """A document beside a binary: its name in ``documents.BUILT``; ``size`` is in bytes."""
+
+    name: str
+    digest: Digest
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of ``documents``."""
+        return {"name": self.name, "digest": str(self.digest), "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltTarget:
     """One binary that was built: what it is, and with which tools. ``size`` is in bytes.
 
     ``program`` is the path of the program in the archive of shape ``dir``, else None.
+    ``documents`` are sorted by their names.
     """
 
     platform: Platform
@@ -36,6 +51,7 @@ class BuiltTarget:
     glibc: str | None = None
     program: str | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
+    documents: tuple[DocumentEntry, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of ``targets``."""
@@ -48,7 +64,11 @@ class BuiltTarget:
             "builder": self.builder,
             **({"program": self.program} if self.program else {}),
             "tools": dict(sorted(self.tools.items())),
+            **({"documents": self._documents()} if self.documents else {}),
         }
+
+    def _documents(self) -> list[dict[str, Any]]:
+        return [document.to_json() for document in self.documents]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +132,7 @@ def _target(members: Members) -> BuiltTarget:
         glibc=members.optional_text("glibc"),
         program=members.optional_text("program"),
         tools=members.texts("tools"),
+        documents=_documents(members),
     )
     members.end()
     if target.shape not in NAMES:
@@ -119,6 +140,20 @@ def _target(members: Members) -> BuiltTarget:
     if (target.shape == "dir") != (target.program is not None):
         raise members.error("program", "must be there for the shape dir, and for no other")
     return target
+
+
+def _documents(members: Members) -> tuple[DocumentEntry, ...]:
+    """Take the documents, which older reports don't have."""
+    found: dict[str, DocumentEntry] = {}
+    for entry in members.optional_objects("documents"):
+        document = DocumentEntry(entry.text("name"), entry.digest("digest"), entry.integer("size"))
+        entry.end()
+        if document.name not in BUILT:
+            raise entry.error("name", f"must be one of {', '.join(BUILT)}")
+        if document.name in found:
+            raise members.error("documents", f"has {document.name} twice")
+        found[document.name] = document
+    return tuple(document for _name, document in sorted(found.items()))
 
 
 def platform_member(members: Members, member: str) -> Platform:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import ConfigError, UsageError
 from ocm_pkg.model import tomltext, yamltext
+from ocm_pkg.model.builderkeys import BUILDERS, PATH_KEYS, REQUIRED
 from ocm_pkg.model.document import read_document, show_path
+from ocm_pkg.model.documents import KINDS
 from ocm_pkg.model.elf import is_glibc_version
+from ocm_pkg.model.pinnedimage import image_problem
 from ocm_pkg.model.platform import Platform
-from ocm_pkg.model.projectfile import ProjectFile
+from ocm_pkg.model.projectfile import ProjectFile, SignSettings
 from ocm_pkg.model.reference import RepositorySpec, component_name_ok, element_name_ok
+from ocm_pkg.model.shape import FOLDER_BUILDERS, default_shape, launcher_problem
 from ocm_pkg.model.shape import LABEL as SHAPE_LABEL
 from ocm_pkg.model.version import is_version
 
@@ -31,22 +35,6 @@ FILE_NAME = "ocm-pkg.yaml"
 SECTION = ("tool", "ocm-pkg")
 DESCRIPTION_LABEL = "ocm-pkg.dev/description"
 SHAPES = ("file", "dir", "launcher")
-LAUNCHER_SYSTEMS = ("linux", "windows")
-BUILDERS: Mapping[str, tuple[str, ...]] = {
-    "pyinstaller": ("entry", "requirements", "exclude", "hidden-imports"),
-    "cx_freeze": ("entry", "requirements", "exclude", "hidden-imports"),
-    "command": ("run", "output"),
-    "prebuilt": ("path",),
-}
-"""The builders, and the keys that each of them reads."""
-
-_REQUIRED: Mapping[str, tuple[str, ...]] = {
-    "pyinstaller": ("entry",),
-    "cx_freeze": ("entry",),
-    "command": ("run", "output"),
-    "prebuilt": ("path",),
-}
-_PATH_KEYS = ("entry", "requirements", "output", "path")
 _SOURCES = ("pyproject", "git", "env")
 
 
@@ -64,6 +52,8 @@ class Target:
     run: tuple[str, ...] = ()
     output: str | None = None
     path: str | None = None
+    image: str | None = None
+    python: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
@@ -81,6 +71,7 @@ class PluginProject:
     assets: tuple[Asset, ...]
     labels: Mapping[str, Any]
     publish_to: RepositorySpec | None = None
+    sign: SignSettings = field(default_factory=SignSettings)
 
     @property
     def plugin_name(self) -> str:
@@ -161,6 +152,7 @@ class _Reader:
             assets=file.assets,
             labels=file.labels,
             publish_to=self._publish_to(file),
+            sign=file.sign,
         )
 
     def _publish_to(self, file: ProjectFile) -> RepositorySpec | None:
@@ -264,7 +256,7 @@ class _Reader:
 
     def _resource_names(self, file: ProjectFile) -> None:
         resource = file.resource or file.component.rpartition("/")[2]
-        seen = {resource}
+        seen = {resource, *(kind.resource_name(resource) for kind in KINDS.values())}
         hint = "two or more lower-case letters, digits, - or _"
         if not element_name_ok(resource):
             where = ("resource",) if file.resource else ("component",)
@@ -291,15 +283,17 @@ class _Reader:
         self._builder(("build",), default)
         self._keys(("build",), file.build, default)
         self._keys(path, own, builder)
-        settings = _members(file.build) if builder == default else {}
+        common = _members(file.build)
+        read = BUILDERS.get(builder, common if builder == default else ())
+        settings = {key: common[key] for key in common if key in read}
         settings.update(_members(own))
-        for key in _REQUIRED.get(builder, ()):
+        for key in REQUIRED.get(builder, ()):
             if not settings.get(key):
                 raise self._error(path, f"needs {key} for the builder {builder}")
-        shape = own.shape or file.build.shape or "file"
+        shape = own.shape or file.build.shape or default_shape(builder, platform)
         self._shape((*path, "shape") if own.shape else ("build", "shape"), shape)
-        if shape == "file" and builder == "cx_freeze":
-            raise self._error(path, "is no file with cx_freeze", "write shape: dir")
+        if shape == "file" and builder in FOLDER_BUILDERS:
+            raise self._error(path, f"is no file with {builder}", "write shape: dir")
         if shape == "launcher" and (problem := launcher_problem(platform)):
             raise self._error(path, problem, "write {platform: " + str(platform) + ", shape: file}")
         fields = {key.replace("-", "_"): value for key, value in settings.items()}
@@ -329,8 +323,10 @@ class _Reader:
                     f"is not read by the builder {builder}",
                     f"{builder} reads {', '.join(BUILDERS[builder])}",
                 )
-            if key in _PATH_KEYS:
+            if key in PATH_KEYS:
                 self._inner_path((*path, key), value)
+            if key == "image" and builder == "container" and (problem := image_problem(value)):
+                raise self._error((*path, key), *problem)
 
     def _inner_path(self, path: tuple[str | int, ...], value: str) -> None:
         if not is_inner_path(value):
@@ -352,14 +348,6 @@ class _Reader:
             seen[target.platform] = index
 
 
-def launcher_problem(platform: Platform) -> str | None:
-    """Return why there can be no launcher for ``platform``; None if there can."""
-    if platform.os in LAUNCHER_SYSTEMS:
-        return None
-    why = ": signing such a file is not proven there" if platform.os == "darwin" else ""
-    return f"the shape launcher is not made for {platform.os}{why}"
-
-
 def is_inner_path(path: str) -> bool:
     """Whether ``path`` is relative, stays inside, and means the same on every system."""
     if not path or path.startswith(("/", "~", "-")) or "\\" in path or ":" in path:
@@ -377,5 +365,4 @@ _FIRST_LINE = "formatVersion: 1"
 _ABSENT: JSONValue = "\0absent"
 _LATER: Mapping[tuple[str, ...], str] = {
     ("publish", "catalog"): "remove it: there are no catalogs yet",
-    ("sign",): "remove it and run `ocm-pkg sign cv REF --key FILE`",
 }

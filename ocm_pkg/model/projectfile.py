@@ -41,6 +41,8 @@ class BuildSettings(_File):
     run: Texts | None = None
     output: Text | None = None
     path: Text | None = None
+    image: Text | None = None
+    python: Text | None = None
     settings: dict[str, Any] | None = None
 
 
@@ -77,6 +79,16 @@ class PublishSettings(_File):
     to: Text | None = None
 
 
+class SignSettings(_File):
+    """How ``release`` signs: the signature's name, and the file with the private key.
+
+    ``key`` is relative to the project's folder, or absolute, or starts with ``~/``.
+    """
+
+    name: Text = "default"
+    key: Text | None = None
+
+
 class ProjectFile(_File):
     """The file, member for member."""
 
@@ -92,3 +104,4 @@ class ProjectFile(_File):
     assets: Annotated[tuple[Asset, ...], Field(strict=False)] = ()
     labels: dict[str, Any] = Field(default_factory=dict)
     publish: PublishSettings = Field(default_factory=PublishSettings)
+    sign: SignSettings = Field(default_factory=SignSettings)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ocm_pkg.model.descriptor import Resource
+    from ocm_pkg.model.platform import Platform
 
 LABEL = "ocm-pkg.dev/shape"
 ShapeName: TypeAlias = Literal["file", "dir", "launcher"]
@@ -20,6 +21,11 @@ OCTETS = "application/octet-stream"
 TAR = "application/x-tar"
 TAR_GZIP = "application/x-tar+gzip"
 _MEDIA_TYPES = {"file": OCTETS, "launcher": OCTETS, "dir": TAR_GZIP}
+FOLDER_BUILDERS = frozenset({"cx_freeze", "assemble"})
+"""The builders that make a folder, and can make no single file of it themselves."""
+
+_LAUNCHER_SYSTEMS = frozenset({"linux", "windows"})
+_LAUNCHED_BUILDERS = FOLDER_BUILDERS | {"pyinstaller", "container"}
 _ARCHIVES = frozenset({TAR, TAR_GZIP, "application/tar+gzip", "application/x-tgz"})
 
 
@@ -39,6 +45,25 @@ class ShapeInfo:
     def media_type(self) -> str:
         """The media type of a resource of this shape."""
         return _MEDIA_TYPES[self.shape]
+
+
+def default_shape(builder: str, platform: Platform) -> ShapeName:
+    """Return how ``builder`` packs a target for ``platform`` if nothing is said about it.
+
+    What is made of Python sources is a launcher, where there can be one; else a file, or a folder
+    if the builder makes nothing else. What other builders make is taken as it is: a file.
+    """
+    if builder in _LAUNCHED_BUILDERS and launcher_problem(platform) is None:
+        return "launcher"
+    return "dir" if builder in FOLDER_BUILDERS else "file"
+
+
+def launcher_problem(platform: Platform) -> str | None:
+    """Return why there can be no launcher for ``platform``; None if there can."""
+    if platform.os in _LAUNCHER_SYSTEMS:
+        return None
+    why = ": signing such a file is not proven there" if platform.os == "darwin" else ""
+    return f"the shape launcher is not made for {platform.os}{why}"
 
 
 def is_compressed(media_type: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ocm_pkg.contract.capabilities import Capabilities
@@ -18,13 +19,13 @@ from ocm_pkg.errors import (
 )
 from ocm_pkg.fs import process
 from ocm_pkg.plugin import leftover
+from ocm_pkg.plugin.folders import hint_for, temporary_folder
 from ocm_pkg.plugin.limits import Limits
 from ocm_pkg.plugin.registry import ExternalPlugin
 from ocm_pkg.plugin.text import LineSplitter, Tail, describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
 Accept: TypeAlias = "Callable[[Path], str | None]"
 """Says why an entry of a plugin folder must not be run; None if it may."""
@@ -64,18 +65,21 @@ def probe(
     status and the last lines of standard error as ``detail``. No process of it is left then.
     """
     mark = os.urandom(16).hex()
-    try:
-        return _ask(path, mark, environment, limits or Limits())
-    finally:
-        leftover.kill_marked(mark)
+    with temporary_folder(environment) as variables:
+        try:
+            return _ask(path, {**variables, leftover.MARK: mark}, environment, limits or Limits())
+        finally:
+            leftover.kill_marked(mark)
 
 
-def _ask(path: Path, mark: str, environment: Mapping[str, str], limits: Limits) -> Capabilities:
+def _ask(
+    path: Path, variables: Mapping[str, str], environment: Mapping[str, str], limits: Limits
+) -> Capabilities:
     name = escaped(path.name)
     try:
         done = process.run(
             [path.absolute(), "capabilities"],
-            env=process.child_environment(environment, {leftover.MARK: mark}),
+            env=process.child_environment(environment, variables),
             timeout=limits.probe,
             max_output=limits.probe_output,
         )
@@ -84,7 +88,7 @@ def _ask(path: Path, mark: str, environment: Mapping[str, str], limits: Limits) 
     if done.returncode != 0:
         raise PluginStartError(
             f"plugin {name} failed to say what it can do: {describe_exit(done.returncode)}",
-            hint=f"run it by hand: {path} capabilities",
+            hint=hint_for(_temporary(variables)) or f"run it by hand: {path} capabilities",
             detail=_details(describe_exit(done.returncode), done.stderr),
         )
     try:
@@ -95,6 +99,10 @@ def _ask(path: Path, mark: str, environment: Mapping[str, str], limits: Limits) 
             hint=error.hint or f"run it by hand: {path} capabilities",
             detail=_details("exit status 0", done.stderr),
         ) from error
+
+
+def _temporary(variables: Mapping[str, str]) -> Path | None:
+    return Path(variables["TMPDIR"]) if "TMPDIR" in variables else None
 
 
 def discover(
@@ -124,9 +132,9 @@ def discover(
     # One mark for all: a plugin that is done must not be searched for while others still run.
     mark = os.urandom(16).hex()
 
-    def ask(path: Path) -> ExternalPlugin | Rejected:
+    def ask(path: Path, variables: Mapping[str, str]) -> ExternalPlugin | Rejected:
         try:
-            answer = _ask(path, mark, environment, limits or Limits())
+            answer = _ask(path, variables, environment, limits or Limits())
         except PluginError as error:
             return Rejected(path, error.message, error)
         except (OcmPkgError, OSError) as error:
@@ -134,14 +142,18 @@ def discover(
         version = version_of(path) if version_of else None
         return ExternalPlugin(path.name, path, answer, version)
 
-    try:
-        answers = {entry.path: entry for entry in _ask_all(ask, candidates)}
-    finally:
-        if candidates:
-            leftover.kill_marked(mark)
-    found = [answer for path in order if isinstance(answer := answers.get(path), ExternalPlugin)]
+    answers: dict[Path, ExternalPlugin | Rejected] = {}
+    if candidates:
+        with temporary_folder(environment) as folder:
+            variables = {**folder, leftover.MARK: mark}
+            try:
+                found = _ask_all(lambda path: ask(path, variables), candidates)
+            finally:
+                leftover.kill_marked(mark)
+        answers = {entry.path: entry for entry in found}
+    good = [answer for path in order if isinstance(answer := answers.get(path), ExternalPlugin)]
     bad = [rejected.get(path) or answers[path] for path in order]
-    return Discovery(tuple(found), tuple(entry for entry in bad if isinstance(entry, Rejected)))
+    return Discovery(tuple(good), tuple(entry for entry in bad if isinstance(entry, Rejected)))
 
 
 def runnable(path: Path) -> str | None:

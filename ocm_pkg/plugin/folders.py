@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from ocm_pkg.errors import LocalStorageError
 from ocm_pkg.fs.atomic import clean_leftovers, make_folder, remove_tree, staged_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 SOCKET_PATH_LIMIT = 100
 """A socket's path must be shorter in bytes: 104 is all that some systems take."""
@@ -83,8 +83,43 @@ def socket_parents(named: Path | None, environment: Mapping[str, str]) -> list[P
 
 
 def content_parents(environment: Mapping[str, str]) -> list[Path]:
-    """Return the folders for content; not the run-time folder, which is often kept in memory."""
-    return [Path(choice) for choice in _temporary(environment) if choice and _usable(choice)]
+    """Return the folders for content; not the run-time folder, which is often kept in memory.
+
+    Those in which nothing can be executed come last: a plugin that is one file unpacks itself.
+    """
+    choices = [Path(choice) for choice in _temporary(environment) if choice and _usable(choice)]
+    return sorted(choices, key=forbids_programs)
+
+
+def forbids_programs(folder: Path) -> bool:
+    """Whether the file system of ``folder`` is mounted so that nothing on it can be executed."""
+    flag = getattr(os, "ST_NOEXEC", 0)
+    try:
+        return bool(flag and os.statvfs(folder).f_flag & flag)
+    except OSError:
+        return False
+
+
+def hint_for(folder: Path | None) -> str | None:
+    """Return what to do if a plugin does not run with ``folder`` as its temporary one, if that."""
+    if folder is None or not forbids_programs(folder):
+        return None
+    return f"nothing can be executed in {folder.parent} (noexec): set TMPDIR to another folder"
+
+
+@contextmanager
+def temporary_folder(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Give the variables that lead a plugin to a private folder, and remove what it leaves there.
+
+    A plugin that is one file unpacks itself there, and can't clean up when it is killed.
+    """
+    with ExitStack() as stack:
+        variables = {}
+        for parent in content_parents(environment):
+            with suppress(LocalStorageError):
+                variables["TMPDIR"] = str(stack.enter_context(staged_folder(parent)))
+                break
+        yield variables
 
 
 def _temporary(environment: Mapping[str, str]) -> list[str | None]:

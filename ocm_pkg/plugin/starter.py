@@ -14,6 +14,7 @@ from ocm_pkg.contract.startup import Address
 from ocm_pkg.errors import OcmPkgError, PluginProtocolError, PluginStartError, PluginTimeoutError
 from ocm_pkg.fs.process import ProgramStartError, child_environment
 from ocm_pkg.plugin.client import Client, Deadline
+from ocm_pkg.plugin.folders import hint_for
 from ocm_pkg.plugin.peer import check_peer
 from ocm_pkg.plugin.running import RunningPlugin
 from ocm_pkg.plugin.text import describe_exit
@@ -162,7 +163,7 @@ class _Start:
         raise PluginStartError(
             f"plugin {self.plugin.label} ended before it was ready: "
             f"{describe_exit(running.status)}",
-            hint=_TRY_BY_HAND,
+            hint=hint_for(self.content) or _TRY_BY_HAND,
         )
 
     def _late(self, running: RunningPlugin) -> PluginTimeoutError:

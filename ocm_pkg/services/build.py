@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
+from ocm_pkg import __version__
 from ocm_pkg.builders.gates import check_gates
-from ocm_pkg.errors import BuildError, InvalidDocumentError, OcmPkgError, UnsupportedTargetError
+from ocm_pkg.builders.unchanged import Unchanged, Work, changed_meanwhile, report_of
+from ocm_pkg.errors import BuildError, OcmPkgError, UnsupportedTargetError
 from ocm_pkg.fs.atomic import FolderLock, folder_for, staged_folder, write_file
-from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all
+from ocm_pkg.fs.blob import FileBlob, copy_blob
 from ocm_pkg.fs.oserror import storage_errors
-from ocm_pkg.model.part import FILE_NAME, MAX_BYTES, BuiltTarget, Part
+from ocm_pkg.model.documents import BUILT, files_of
+from ocm_pkg.model.part import FILE_NAME, BuiltTarget, DocumentEntry, Part
 from ocm_pkg.ports import BuildJob
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
+    from ocm_pkg.builders.unchanged import Again
     from ocm_pkg.model.digest import Digest
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject, Target
@@ -101,29 +106,72 @@ def build(
     executor: Executor,
     done: Callable[[BuiltTarget], None] | None = None,
     startup: Startup | None = None,
+    again: Again | None = None,
+    now: Callable[[], Sources] | None = None,
     fail_point: FailPoint | None = None,
 ) -> Part:
     """Build ``targets`` at the same time, as ``executor`` allows; return the report.
 
-    Binaries and ``part.json`` appear in ``out`` when all are built; if one fails, ``out`` stays
-    as it was, but for the logs in ``out/logs``. What ``out`` has of other targets, built earlier
-    from the same sources, stays in the report. ``done`` is called for each binary that is in its
-    place, in the order of ``targets``; ``startup`` measures it for ``require.startup-ms``.
+    Binaries, their documents and ``part.json`` appear in ``out`` when all are built; if one fails,
+    ``out`` stays as it was, but for the logs in ``out/logs``. What ``out`` has of other targets,
+    built earlier from the same sources, stays in the report. ``done`` is called for each binary
+    that is in its place, in the order of ``targets``; ``startup`` measures it for
+    ``require.startup-ms``. With ``again`` what would be the same stays. Raises ``BuildError`` if
+    sources change meanwhile: what builders know of them, or what ``now`` says.
     """
+    there = Unchanged(sources.project, sources.config, out, again)
     with folder_for(out / LOG_FOLDER), staged_folder(out) as staged:
-        jobs = [_job(sources, target, staged, out) for target in targets]
-        binaries = _run(jobs, builders, executor)
-        for job, binary in zip(jobs, binaries, strict=True):
-            check_gates(sources.project.require, binary, partial(_startup, startup, job.work))
+        works = [
+            Work.of(_job(sources, target, staged, out), builders[target.builder])
+            for target in targets
+        ]
+        kept: list[Work] = []
+        rest: list[Work] = []
+        for work in works:
+            (rest if there.find(work) is None else kept).append(work)
+        binaries = _run([work.job for work in rest], builders, executor)
+        for work in rest:
+            work.refuse_changes()
+        _now(rest, sources, now)
+        for work, binary in zip(rest, binaries, strict=True):
+            check_gates(sources.project.require, binary, partial(_startup, startup, work.job.work))
         with FolderLock(out, _LOCK_TIMEOUT):
-            built = []
-            for job, binary in zip(jobs, binaries, strict=True):
-                built.append(_commit(job, binary, out, fail_point))
+            entries = [there.confirmed(work) for work in kept]
+            for work, binary in zip(rest, binaries, strict=True):
+                entries.append(_commit(work.job, binary, out, fail_point))
                 if done is not None:
-                    done(built[-1])
-            part = _part(sources, built, out)
-            write_file(out / FILE_NAME, part.encode(), fail_point=fail_point)
+                    done(entries[-1])
+            part = _part(sources, entries, out)
+            _write_part(out / FILE_NAME, part.encode(), fail_point)
+            for work, entry in zip(rest, entries[len(kept) :], strict=True):
+                there.note(work, entry)
     return part
+
+
+def _now(works: Sequence[Work], sources: Sources, now: Callable[[], Sources] | None) -> None:
+    """Raise ``BuildError`` if the sources as a whole are not what they were.
+
+    The commit counts for what is made of more than the builders know of.
+    """
+    if now is None or not works:
+        return
+    after = now()
+    pairs = {
+        "the project file": (sources.config, after.config),
+        "the version": (sources.version, after.version),
+        "the requirements": (sources.lock, after.lock),
+    }
+    if any(work.inputs is None for work in works):
+        pairs["the commit"] = (sources.commit, after.commit)
+    for what, (then, since) in pairs.items():
+        if then != since:
+            raise changed_meanwhile(what, works[0].job.target)
+
+
+def _write_part(path: Path, data: bytes, fail_point: FailPoint | None) -> None:
+    """Write the report, unless it is there already."""
+    if not (path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data):
+        write_file(path, data, fail_point=fail_point)
 
 
 def _job(sources: Sources, target: Target, staged: Path, out: Path) -> BuildJob:
@@ -138,6 +186,7 @@ def _job(sources: Sources, target: Target, staged: Path, out: Path) -> BuildJob:
         output=staged / name,
         work=work,
         log=out / LOG_FOLDER / f"{name}.log",
+        version=sources.version,
     )
 
 
@@ -177,18 +226,12 @@ def _startup(startup: Startup | None, work: Path, binary: BuiltBinary) -> float 
 def _commit(
     job: BuildJob, binary: BuiltBinary, out: Path, fail_point: FailPoint | None
 ) -> BuiltTarget:
-    """Put a binary in its place; return its entry of the report."""
-    copied = []
-    blob = FileBlob(binary.path)
-
-    def copy(stream: BinaryIO) -> None:
-        copied.append(copy_blob(blob, stream))
-
+    """Put a binary and its documents in their places; return the entry of the report."""
     mode = 0o644 if binary.shape == "dir" else 0o755
-    write_file(out / job.output.name, copy, mode, fail_point=fail_point)
+    digest, size = _copy(binary.path, out / job.output.name, mode, fail_point)
+    documents = _documents(job, binary, out, fail_point)
     with storage_errors(f"removing {job.work}", job.work.parent):
         shutil.rmtree(job.work)
-    digest, size = copied[0]
     return BuiltTarget(
         platform=binary.platform,
         digest=digest,
@@ -197,8 +240,42 @@ def _commit(
         builder=job.target.builder,
         glibc=binary.glibc,
         program=binary.program,
-        tools=binary.tools,
+        tools={**binary.tools, **_own_tools(binary)},
+        documents=documents,
     )
+
+
+def _documents(
+    job: BuildJob, binary: BuiltBinary, out: Path, fail_point: FailPoint | None
+) -> tuple[DocumentEntry, ...]:
+    """Put the documents beside the binary; what an earlier build left of others is removed."""
+    paths = {document.kind.name: document.path for document in binary.documents}
+    entries = []
+    for name, kind in sorted(BUILT.items()):
+        place = out / kind.file_name(job.project, binary.platform)
+        if name in paths:
+            entries.append(DocumentEntry(name, *_copy(paths[name], place, 0o644, fail_point)))
+        else:
+            with storage_errors(f"removing {place}", out):
+                place.unlink(missing_ok=True)
+    return tuple(entries)
+
+
+def _copy(source: Path, place: Path, mode: int, fail_point: FailPoint | None) -> tuple[Digest, int]:
+    copied = []
+    blob = FileBlob(source)
+
+    def copy(stream: BinaryIO) -> None:
+        copied.append(copy_blob(blob, stream))
+
+    write_file(place, copy, mode, fail_point=fail_point)
+    return copied[0]
+
+
+def _own_tools(binary: BuiltBinary) -> Mapping[str, str]:
+    """Return the version of this program, and of the zlib with which it packed something."""
+    packed = binary.shape != "file" or binary.documents
+    return {"ocm-pkg": __version__, **({"zlib": zlib.ZLIB_RUNTIME_VERSION} if packed else {})}
 
 
 def _part(sources: Sources, built: Sequence[BuiltTarget], out: Path) -> Part:
@@ -215,7 +292,7 @@ def _part(sources: Sources, built: Sequence[BuiltTarget], out: Path) -> Part:
         target
         for target in _earlier(part, out)
         if target.platform not in {new.platform for new in built}
-        and (out / project.binary_name(target.platform, target.shape)).is_file()
+        and all((out / file.name).is_file() for file in files_of(project, target))
     ]
     targets = sorted([*earlier, *built], key=lambda target: target.platform)
     return Part(part.component, part.version, part.commit, part.config, part.lock, tuple(targets))
@@ -223,12 +300,8 @@ def _part(sources: Sources, built: Sequence[BuiltTarget], out: Path) -> Part:
 
 def _earlier(part: Part, out: Path) -> tuple[BuiltTarget, ...]:
     """Return what an earlier report has of the same sources; nothing if it is of others."""
-    if not (out / FILE_NAME).is_file():
-        return ()
-    try:
-        data = read_all(FileBlob(out / FILE_NAME), MAX_BYTES, FILE_NAME)
-        earlier = Part.parse(data, name=FILE_NAME)
-    except InvalidDocumentError:
+    earlier = report_of(out)
+    if earlier is None:
         return ()
     same = (earlier.component, earlier.version, earlier.commit, earlier.config, earlier.lock) == (
         (part.component, part.version, part.commit, part.config, part.lock)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import OcmPkgError
 from ocm_pkg.fs.blob import FileBlob, open_regular, read_all
 from ocm_pkg.model.binary import HEADER_BYTES, platforms_of
 from ocm_pkg.model.digest import digest_of_chunks
+from ocm_pkg.model.documents import files_of
 from ocm_pkg.model.part import FILE_NAME as PART_NAME
 from ocm_pkg.model.part import Part
 
@@ -187,7 +189,7 @@ def _dist(checked: Checked) -> Iterator[Finding]:
     for what in _differences(checked, part):
         yield Finding("E210", f"it was built from another {what}", str(report), again)
     for target in part.targets:
-        yield from _binary(checked, target, str(report), again)
+        yield from _files(checked, target, str(report), again)
     for missing in _without(checked.project.targets, part.targets):
         yield Finding(
             "E600",
@@ -210,15 +212,16 @@ def _differences(checked: Checked, part: Part) -> Iterator[str]:
         yield "requirements"
 
 
-def _binary(checked: Checked, target: BuiltTarget, at: str, fix: str) -> Iterator[Finding]:
-    path = checked.out / checked.project.binary_name(target.platform, target.shape)
-    if not path.is_file():
-        yield Finding("E305", f"{path.name} is listed, but is not there", at, fix)
-        return
-    with FileBlob(path).open() as stream:
-        digest = digest_of_chunks(iter(lambda: stream.read(_CHUNK), b""))
-    if digest != target.digest:
-        yield Finding("E401", f"{path.name} was changed after it was built", str(path), fix)
+def _files(checked: Checked, target: BuiltTarget, at: str, fix: str) -> Iterator[Finding]:
+    for file in files_of(checked.project, target):
+        path = checked.out / file.name
+        if not path.is_file():
+            yield Finding("E305", f"{path.name} is listed, but is not there", at, fix)
+            continue
+        with FileBlob(path).open() as stream:
+            digest = digest_of_chunks(iter(partial(stream.read, _CHUNK), b""))
+        if digest != file.digest:
+            yield Finding("E401", f"{path.name} was changed after it was built", str(path), fix)
 
 
 def _without(targets: Sequence[Target], built: Sequence[BuiltTarget]) -> list[Target]:

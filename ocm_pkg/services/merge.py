@@ -16,17 +16,26 @@ from ocm_pkg.errors import (
 from ocm_pkg.fs.atomic import commit_folder, make_folder, staged_folder, write_file
 from ocm_pkg.fs.blob import FileBlob, copy_blob, read_all, verify
 from ocm_pkg.fs.oserror import storage_errors
+from ocm_pkg.model.documents import files_of
 from ocm_pkg.model.part import FILE_NAME, MAX_BYTES, Part
+from ocm_pkg.store.archive import ArchiveStore
+from ocm_pkg.store.ctf import CTFStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ocm_pkg.model.digest import Digest
+    from ocm_pkg.model.documents import BuiltFile
     from ocm_pkg.model.part import BuiltTarget
     from ocm_pkg.model.platform import Platform
     from ocm_pkg.model.project import PluginProject
-    from ocm_pkg.ports import FailPoint
+    from ocm_pkg.ports import Blob, FailPoint
+
+_CTF = "ctf"
+_ARCHIVES = ("ctf.tar", "ctf.tgz")
+_ANY = ""
+"""Content of a CTF belongs to all of its repositories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +56,24 @@ def merge(
     dry_run: bool = False,
     fail_point: FailPoint | None = None,
 ) -> Merged:
-    """Join ``folders``, each with binaries and ``part.json``, into the new folder ``out``.
+    """Join ``folders``, each with what was built and ``part.json``, into the new folder ``out``.
 
-    ``config`` is the digest of the project file. The order of ``folders`` makes no difference.
-    ``out`` appears with everything in it, or not at all. Raises ``FileMissingError`` for a folder
-    without report or binary; ``ConfigError`` if the parts were built from different sources, or
-    from another project file; ``ConflictError`` if a target is in two folders; ``BuildError`` if
-    a target is in none, unless ``partial`` or ``require.all-targets: false``;
-    ``DigestMismatchError`` if a binary isn't what its report says; ``AlreadyExistsError`` if
-    ``out`` has files.
+    What was built is there as the files of ``build``, or as content of a CTF in the folder:
+    ``ctf``, ``ctf.tar`` or ``ctf.tgz``. ``config`` is the digest of the project file. The order
+    of ``folders`` makes no difference. ``out`` appears with everything in it, or not at all.
+
+    Raises ``FileMissingError`` for a folder without report, binary or document; ``ConfigError`` if
+    the parts were built from different sources, or from another project file; ``ConflictError``
+    if a target is in two folders; ``BuildError`` if a target is in none, unless ``partial`` or
+    ``require.all-targets: false``; ``DigestMismatchError`` if a file isn't what its report says;
+    ``AlreadyExistsError`` if ``out`` has files.
     """
     parts = {folder: _read(folder) for folder in sorted(set(folders))}
     if len(parts) < len(folders):
         raise ConflictError("a folder is named twice", hint="name each folder once")
     _same_sources(parts, project, config)
     origin = _origins(parts)
+    sources = {folder: _Source(folder) for folder in parts}
     missing = tuple(sorted({target.platform for target in project.targets} - origin.keys()))
     if missing and project.require.all_targets and not partial:
         raise BuildError(
@@ -73,13 +85,14 @@ def merge(
     part = replace(next(iter(parts.values())), targets=targets)
     if dry_run:
         for folder, target in origin.values():
-            _check(folder / project.binary_name(target.platform, target.shape), target)
+            for file in files_of(project, target):
+                sources[folder].check(file)
         return Merged(part, missing)
     make_folder(out.parent)
     with staged_folder(out.parent, 0o755) as staged:
         for folder, target in origin.values():
-            name = project.binary_name(target.platform, target.shape)
-            _copy(folder / name, staged / name, target)
+            for file in files_of(project, target):
+                sources[folder].copy(file, staged / file.name)
         write_file(staged / FILE_NAME, part.encode())
         commit_folder(staged, out, fail_point=fail_point)
     return Merged(part, missing)
@@ -143,30 +156,50 @@ def _require_empty(out: Path) -> None:
         )
 
 
-def _copy(source: Path, destination: Path, target: BuiltTarget) -> None:
-    """Copy a binary, checked on the way: what was copied is what was checked."""
+class _Source:
+    """The files of one part, by their names or, in a CTF beside the report, by their digests."""
 
-    def write(stream: BinaryIO) -> None:
-        _compare(source, target, copy_blob(_blob(source), stream))
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folders = [folder / _CTF] if (folder / _CTF).is_dir() else []
+        archives = [folder / name for name in _ARCHIVES if (folder / name).is_file()]
+        self._stores: list[CTFStore | ArchiveStore] = [
+            *(CTFStore(path) for path in folders),
+            *(ArchiveStore(path) for path in archives),
+        ]
 
-    write_file(destination, write, 0o644 if target.shape == "dir" else 0o755)
+    def copy(self, file: BuiltFile, destination: Path) -> None:
+        """Copy a file, checked on the way: what was copied is what was checked."""
 
+        def write(stream: BinaryIO) -> None:
+            blob, where = self._blob(file)
+            _compare(where, file, copy_blob(blob, stream))
 
-def _check(source: Path, target: BuiltTarget) -> None:
-    _compare(source, target, verify(_blob(source)))
+        write_file(destination, write, 0o755 if file.executable else 0o644)
 
+    def check(self, file: BuiltFile) -> None:
+        """Read a file to its end, and compare it with the report."""
+        blob, where = self._blob(file)
+        _compare(where, file, verify(blob))
 
-def _blob(source: Path) -> FileBlob:
-    if not source.is_file():
+    def _blob(self, file: BuiltFile) -> tuple[Blob, str]:
+        path = self._folder / file.name
+        if path.is_file():
+            return FileBlob(path), str(path)
+        for store in self._stores:
+            found = store.exists(_ANY, file.digest)
+            if found is not None:
+                return store.fetch(_ANY, found), f"{file.name} in {store.path}"
         raise FileMissingError(
-            f"{source} is in {FILE_NAME}, but is not there", hint="collect the whole folder again"
+            f"{path} is in {FILE_NAME}, but is not there",
+            hint="collect the whole folder again: the files, or the CTF that"
+            " `ocm-pkg package --partial --to DIR/ctf` makes",
         )
-    return FileBlob(source)
 
 
-def _compare(source: Path, target: BuiltTarget, found: tuple[Digest, int]) -> None:
-    if found != (target.digest, target.size):
+def _compare(where: str, file: BuiltFile, found: tuple[Digest, int]) -> None:
+    if found != (file.digest, file.size):
         raise DigestMismatchError(
-            f"{source} is not what was built: it differs from {FILE_NAME}",
+            f"{where} is not what was built: it differs from {FILE_NAME}",
             hint="collect the folder again, or run `ocm-pkg build` again on its machine",
         )

@@ -22,6 +22,7 @@ from ocm_pkg.model.published import (
     label_of,
     same_content,
 )
+from ocm_pkg.store.attachments import attach_documents
 from ocm_pkg.store.copying import batched, by_content, existing, put, stored_size
 from ocm_pkg.store.digester import check_digest
 
@@ -51,7 +52,8 @@ def publish(
     """Store ``descriptor`` with ``contents``; ``source`` is the text of the repository.
 
     The same content again changes nothing, and signatures that were added since stay; of content
-    that is missing then it is brought back. Each blob is read once, several at a time if
+    that is missing then it is brought back. In a registry, SBOMs and provenance among the resources
+    are attached too (``store.attachments``). Each blob is read once, several at a time if
     ``moving`` says so. With ``dry_run`` nothing is written and the result is what would be. Raises
     ``AlreadyExistsError`` if the component version is there with other content, unless ``policy``
     says to skip or replace it; its detail says what differs.
@@ -88,7 +90,10 @@ def publish_all(
     job.look([plan for plan in plans if plan.settled])
     with batched(repository):
         job.store(plans)
-        return tuple(job.commit(plan, replace=policy == "replace") for plan in plans)
+        done = tuple(job.commit(plan, replace=policy == "replace") for plan in plans)
+    for plan in plans:
+        attach_documents(repository, plan.shown)
+    return done
 
 
 @dataclass(slots=True)
@@ -101,6 +106,11 @@ class _Plan:
     settled: bool = False
     stored: dict[int, Resource | Source] = field(default_factory=dict)
     blobs: dict[int, PublishedBlob] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> ComponentDescriptor:
+        """What is stored when it is done: what was there, if that stays."""
+        return self.existing if self.existing and self.settled else self.descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +250,7 @@ class _Publication:
 
     def result(self, plan: _Plan) -> Published:
         """Return what was done, or would be."""
-        shown = plan.existing if plan.existing and plan.settled else plan.descriptor
+        shown = plan.shown
         distinct = {blob.digest: blob for _number, blob in sorted(plan.blobs.items())}
         written = any(blob.state == "written" for blob in distinct.values())
         digest = component_digest(shown)

@@ -25,6 +25,7 @@ from ocm_pkg.model.published import (
     label_of,
     same_content,
 )
+from ocm_pkg.store.attachments import attach_documents
 from ocm_pkg.store.closure import ReferenceLimits, closure
 from ocm_pkg.store.copying import (
     batched,
@@ -68,7 +69,8 @@ def transfer(
     ``repository`` is the text of the destination. Content is streamed, each blob once, several at
     a time if ``moving`` says so; in one registry it is mounted. ``external`` fetches content of
     resources that is kept elsewhere, which is then stored with its component version; without it
-    the access is kept as it is.
+    the access is kept as it is. In a registry, SBOMs and provenance among the resources are
+    attached too (``store.attachments``).
 
     The stored descriptor is the very bytes of the source, unless the destination has another way
     to its content; what signatures cover is the same in any case. The same again changes nothing;
@@ -89,7 +91,10 @@ def transfer(
         return job.preview(plans)
     with batched(destination):
         job.move(plans)
-        return tuple(job.commit(plan, replace=replace) for plan in plans)
+        done = tuple(job.commit(plan, replace=replace) for plan in plans)
+    for plan in plans:
+        attach_documents(destination, plan.shown)
+    return done
 
 
 @dataclass(slots=True)
@@ -111,6 +116,11 @@ class _Plan:
         for number, element in enumerate(elements_of(self.descriptor)):
             if number not in self.blobs and number not in self.stored:
                 yield number, element
+
+    @property
+    def shown(self) -> ComponentDescriptor:
+        """What is at the destination when it is done: what was there, if that stays."""
+        return self.existing if self.existing and self.settled else self.result()
 
     def result(self) -> ComponentDescriptor:
         """Return the descriptor with the accesses that its content got."""

@@ -111,6 +111,13 @@ def make_value(digest: Digest, key: GpgSigningKey, now: datetime) -> SignatureSp
     return SignatureSpec(algorithm=gpg.ALGORITHM, media_type=gpg.MEDIA_TYPE, value=text)
 
 
+def public_half(key: GpgSigningKey) -> gpg.GpgKey:
+    """Return the public key that verifies what ``key`` signs."""
+    with _ring() as ring:
+        ring.take(key)
+        return gpg.GpgKey(ring.exported(), key.name)
+
+
 def _failure(key: GpgSigningKey, said: str) -> UsageError | SignatureError:
     """Return the error for what ``gpg`` said, which is English in the locale it has."""
     lines = [line[5:].strip() for line in said.splitlines() if line.startswith("gpg: ")]
@@ -173,12 +180,16 @@ class _Ring:
         done = self._run(*options, "--import", self._write(armoured))
         return done.stdout.decode("utf-8", "replace")
 
+    def take(self, key: GpgSigningKey) -> None:
+        """Take in the key, with which an agent is started."""
+        self._has_agent = True
+        self._run("--import", self._write(key.armoured), password=key.password)
+
     def sign(self, data: bytes, key: GpgSigningKey) -> Completed:
         """Take in the key and sign."""
-        self._has_agent = True
+        self.take(key)
         path = self._folder / "data"
         path.write_bytes(data)
-        self._run("--import", self._write(key.armoured), password=key.password)
         chosen = f"{key.fingerprint.removeprefix('openpgp:').upper()}!"
         options = ("--local-user", chosen, "--digest-algo", "SHA512", "--armor", "--output", "-")
         return self._run(*options, "--detach-sign", str(path), password=key.password)

@@ -140,7 +140,10 @@ def _decode_private(
         key = serialization.load_pem_private_key(data, password if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
-            raise UsageError(f"{name} cannot be decrypted: wrong password?") from error
+            raise UsageError(
+                f"{name} cannot be decrypted: wrong password?",
+                hint="put the right one into a file and give it with --password-file FILE",
+            ) from error
         raise InvalidDocumentError(f"{name} is not a valid private key") from error
     if not isinstance(key, RSAPrivateKey):
         raise UsageError(f"{name} is not an RSA key", hint="make one with: ocm-pkg key new")

@@ -11,19 +11,25 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from ocm_pkg.errors import ComponentVersionNotFoundError, UsageError
 from ocm_pkg.fs.blob import BytesBlob
+from ocm_pkg.model.digest import digest_of
+from ocm_pkg.model.documents import KINDS, LICENCES
 from ocm_pkg.model.version import tag_of
 from ocm_pkg.store import media
+from ocm_pkg.store.base import OCIDescriptor
 from ocm_pkg.store.mapping import repository_of
 from ocm_pkg.store.repository import ComponentRepository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocm_pkg.model.descriptor import ComponentDescriptor, Resource
+    from ocm_pkg.model.digest import Digest
     from ocm_pkg.ports import Blob, Repository
-    from ocm_pkg.store.base import OCIDescriptor, OCIStore, Referrers
+    from ocm_pkg.store.base import OCIStore, Referrers
 
 TITLE = "org.opencontainers.image.title"
 _EMPTY = "application/vnd.oci.empty.v1+json"
+_CONFIG = b"{}"
 
 
 @runtime_checkable
@@ -32,6 +38,14 @@ class _Keeps(Protocol):
 
     def keep(self, repository: str, descriptor: OCIDescriptor) -> None:
         """Make a manifest that was pushed one of the repository."""
+
+
+@runtime_checkable
+class _Tells(Protocol):
+    """A store in a registry, which may have the API that tells what refers to what."""
+
+    def referrers_by_api(self, repository: str, digest: Digest) -> Sequence[OCIDescriptor] | None:
+        """Return the manifests that refer to ``digest``; None without the API."""
 
 
 def attach(
@@ -57,12 +71,70 @@ def attach(
             hint="name the repository that it is in: REPOSITORY//COMPONENT:VERSION",
         )
     content = store.push(where, blob, artifact_type)
-    config = store.push(where, BytesBlob(b"{}"), _EMPTY)
+    data = _manifest(content, subject, title)
+    store.push(where, BytesBlob(_CONFIG), _EMPTY)
+    pushed = store.push(where, BytesBlob(data), media.OCI_MANIFEST)
+    if isinstance(store, _Keeps):
+        store.keep(where, pushed)
+    return pushed
+
+
+def attach_documents(repository: Repository, descriptor: ComponentDescriptor) -> None:
+    """Attach the SBOMs and provenance among the resources of a stored component version.
+
+    So tools find them that know registries, but not OCM. Only in a registry that tells by its API
+    what refers to what: elsewhere that is kept under tags, on which older tools stop that list
+    versions. What is attached already is not sent again.
+    """
+    named = [
+        (resource, title)
+        for resource in descriptor.component.resources
+        if (title := _title(resource)) is not None
+    ]
+    if not named or not isinstance(repository, ComponentRepository):
+        return
+    if not isinstance(repository.store, _Tells):
+        return
+    where = repository_of(descriptor.name)
+    subject = repository.store.resolve(where, tag_of(descriptor.version))
+    there = repository.store.referrers_by_api(where, subject.digest) if subject else None
+    if subject is None or there is None:
+        return
+    known = {one.digest for one in there}
+    for resource, title in named:
+        blob = repository.blob(descriptor, resource)
+        kind = str(resource.access.media_type)
+        content = OCIDescriptor(kind, resource.access.local_reference, blob.size or 0)
+        data = _manifest(content, subject, title)
+        if digest_of(data) not in known:
+            attach(
+                repository,
+                descriptor.name,
+                descriptor.version,
+                blob,
+                artifact_type=kind,
+                title=title,
+            )
+
+
+def _title(resource: Resource) -> str | None:
+    """Return the file's name of a document to attach; None for any other resource."""
+    kind = KINDS.get(resource.type)
+    access = resource.access
+    if kind is None or kind is LICENCES:
+        return None
+    if not access.is_local_blob or access.media_type != kind.media_type:
+        return None
+    platform = "-".join(map(resource.extra_identity.get, ("os", "architecture"), ("", "")))
+    return f"{resource.name}{f'.{platform}' if platform != '-' else ''}.json"
+
+
+def _manifest(content: OCIDescriptor, subject: OCIDescriptor, title: str) -> bytes:
     manifest = {
         "schemaVersion": 2,
         "mediaType": media.OCI_MANIFEST,
-        "artifactType": artifact_type,
-        "config": config.to_json(),
+        "artifactType": content.media_type,
+        "config": OCIDescriptor(_EMPTY, digest_of(_CONFIG), len(_CONFIG)).to_json(),
         "layers": [{**content.to_json(), "annotations": {TITLE: title}}],
         "subject": {
             "mediaType": subject.media_type,
@@ -71,11 +143,7 @@ def attach(
         },
         "annotations": {TITLE: title},
     }
-    data = json.dumps(manifest, separators=(",", ":"), sort_keys=True).encode()
-    pushed = store.push(where, BytesBlob(data), media.OCI_MANIFEST)
-    if isinstance(store, _Keeps):
-        store.keep(where, pushed)
-    return pushed
+    return json.dumps(manifest, separators=(",", ":"), sort_keys=True).encode()
 
 
 def attachments(repository: Repository, component: str, version: str) -> Sequence[OCIDescriptor]:

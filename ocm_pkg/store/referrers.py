@@ -69,7 +69,7 @@ class ReferrersList:
         self, remote: Remote, digest: Digest, artifact_type: str | None
     ) -> Sequence[OCIDescriptor]:
         """Return what refers to ``digest``, by the API or the tag; those of one type if given."""
-        found = self._by_api(remote, digest, artifact_type)
+        found = self.by_api(remote, digest, artifact_type)
         if found is None:
             found = self._by_tag(remote, digest)
         wanted = [
@@ -77,9 +77,10 @@ class ReferrersList:
         ]
         return tuple({one.digest: one for one in wanted}.values())
 
-    def _by_api(
-        self, remote: Remote, digest: Digest, artifact_type: str | None
+    def by_api(
+        self, remote: Remote, digest: Digest, artifact_type: str | None = None
     ) -> list[OCIDescriptor] | None:
+        """Return what the registry's API says that refers to ``digest``; None without the API."""
         what = f"the list of what refers to {digest}"
         url = remote.url("referrers", digest)
         if artifact_type is not None:

@@ -341,6 +341,10 @@ class RegistryStore:
         """
         return self._referrers.of(self.remote_of(repository), digest, artifact_type)
 
+    def referrers_by_api(self, repository: str, digest: Digest) -> Sequence[OCIDescriptor] | None:
+        """Return the manifests that refer to ``digest``; None if the registry has no such API."""
+        return self._referrers.by_api(self.remote_of(repository), digest)
+
 
 def image_name(reference: str) -> ImageName:
     """Read ``[http[s]://][HOST[:PORT]/]NAME[:TAG][@DIGEST]``, or ``InvalidReferenceError``.

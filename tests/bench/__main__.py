@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import blobs, documents, plugins, registry, scale, start, verifying
+from tests.bench import blobs, builds, documents, plugins, registry, scale, start, verifying
 from tests.bench.programs import install
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -19,6 +19,7 @@ GROUPS = {
     "blobs": blobs.figures,
     "registry": registry.figures,
     "plugins": plugins.figures,
+    "builds": builds.figures,
     "scale": scale.figures,
 }
 """Each gets the folder of installed programs and an empty folder, and returns its figures."""

@@ -19,7 +19,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 def frozen_ctfplugin(programs: Path, folder: Path) -> Path:
     """Build the project's own CTF plugin with its own builder; return the binary."""
     command = [str(programs / "ocm-pkg"), "-q", "build", "--project", str(PROJECT)]
-    subprocess.run([*command, "--out", str(folder / "dist")], check=True)
+    # A launcher would answer by itself; this is about a program that has to start for it.
+    subprocess.run([*command, "--shape", "file", "--out", str(folder / "dist")], check=True)
     return next(path for path in (folder / "dist").iterdir() if os.access(path, os.X_OK))
 
 

@@ -185,6 +185,7 @@ def test_a_plan_and_a_dry_run_write_nothing(command, project):
             "file": "hello.linux-arm64",
             "here": True,
             "reason": None,
+            "machine": plan.json["host"],
         }
     ]
     assert command("build", "--dry-run", cwd=project).code == 0
@@ -195,7 +196,11 @@ def test_a_plan_and_a_dry_run_write_nothing(command, project):
 def test_a_missing_target_needs_partial(command, project):
     (project / "ocm-pkg.yaml").write_text(YAML + "  - {platform: windows/amd64, entry: hello.py}\n")
     built = command("build", "-o", "json", cwd=project)
-    assert built.json["others"][0]["platform"] == "windows/amd64"
+    (other,) = built.json["others"]
+    assert (other["platform"], other["machine"]) == ("windows/amd64", "windows/amd64")
+    assert f"not built here: windows/amd64: {other['reason']}" in built.err
+    assert "run this on windows/amd64" in other["reason"]
+    assert [target["platform"] for target in built.json["targets"]] == ["linux/arm64"]
     error = error_of(command("package", "-o", "json", cwd=project), "E600")
     assert "windows/amd64" in error["message"]
     assert not (project / "ctf").exists()
@@ -214,7 +219,7 @@ def test_assets_and_labels_are_delivered(command, project):
     dry = command("package", "--dry-run", "-o", "json", cwd=project)
     ran = command("package", "--to", "./other", "-o", "json", cwd=project)
     assert ran.code == 0, ran.err
-    assert len(ran.json["blobs"]) == 2
+    assert len(ran.json["blobs"]) == 3, "the binary, its provenance, the asset"
     assert dry.json["digest"] == ran.json["digest"]
     index = json.loads((project / "other/artifact-index.json").read_bytes())
     assert index["artifacts"][0]["tag"] == "1.0.0"
@@ -227,7 +232,9 @@ def test_the_version_comes_from_git(command, project):
     assert "git tag" in ran.json["error"]["hint"]
 
 
-def test_a_tag_is_the_version(command, project):
+@pytest.fixture
+def tagged(command, project):
+    """The project in a repository of git, with a tag."""
     git = shutil.which("git")
     if git is None:
         pytest.skip("needs git")
@@ -241,13 +248,43 @@ def test_a_tag_is_the_version(command, project):
         ["tag", "v1.2.0"],
     ):
         subprocess.run([git, *step], cwd=project, env=command.environ, check=True)
-    ran = command("build", "-o", "json", cwd=project)
+    return project
+
+
+def test_a_tag_is_the_version(command, tagged):
+    (tagged / "untracked.txt").write_text("git was not told of it")
+    ran = command("build", "-o", "json", cwd=tagged)
     assert ran.json["version"] == "1.2.0"
     assert len(ran.json["commit"]) == 40
-    (project / "make.sh").write_text((project / "make.sh").read_text() + "# changed\n")
-    ran = command("build", "-o", "json", cwd=project)
-    assert ran.json["version"].startswith("1.2.1-dev.0.g")
+
+
+@pytest.mark.parametrize("verb", ["build", "package"])
+def test_a_version_from_git_is_refused_while_files_differ_from_the_commit(command, tagged, verb):
+    assert command("build", cwd=tagged).code == 0
+    before = snapshot(tagged / "dist")
+    (tagged / "make.sh").write_text((tagged / "make.sh").read_text() + "# changed\n")
+    (tagged / "program").unlink()
+    error = error_of(command(verb, "-o", "json", cwd=tagged), "E210")
+    assert "make.sh, program differ from the commit" in error["message"]
+    assert "git stash" in error["hint"]
+    assert error["at"].endswith("ocm-pkg.yaml")
+    assert snapshot(tagged / "dist") == before
+    assert not (tagged / "ctf").exists()
+
+
+def test_a_version_that_is_written_down_does_not_need_a_commit(command, tagged):
+    (tagged / "ocm-pkg.yaml").write_text(YAML)
+    ran = command("build", "-o", "json", cwd=tagged)
+    assert ran.code == 0, ran.err
     assert ran.json["commit"].endswith("-dirty")
+
+
+def test_without_git_a_version_from_git_is_a_missing_tool(command, tagged, tmp_path):
+    (tmp_path / "bin").mkdir()
+    command.environ["PATH"] = str(tmp_path / "bin")
+    error = error_of(command("build", "-o", "json", cwd=tagged), "E601")
+    assert "git is not on this machine" in error["message"]
+    assert not (tagged / "dist").exists()
 
 
 def test_a_build_that_is_interrupted_ends_at_once_and_leaves_nothing(command, project):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.command import Command
+from tests.fakes.contract import passes
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or importlib.util.find_spec("cx_Freeze") is None,
@@ -56,13 +57,12 @@ def test_the_same_sources_give_the_same_plugin_anywhere_without_binutils(command
         command.environ.update({"TZ": ("UTC", "Asia/Tokyo")[number], "USER": f"user{number}"})
         ran = command("build", cwd=folder, timeout=100)
         assert ran.code == 0, ran.err
-        (archive,) = (folder / "dist").glob("hello.*.tar.gz")
+        (archive,) = (folder / "dist").glob("hello.*64.tar.gz")
         archives.append(archive)
     assert archives[0].read_bytes() == archives[1].read_bytes()
-    tried = command("test", "-o", "json", cwd=archives[1].parents[1])
-    assert tried.code == 0, tried.err
+    passes(command, cwd=archives[1].parents[1])
     shutil.copy(archives[0], tmp_path / "plugin.tar.gz")
-    assert command("test", "plugin.tar.gz", cwd=tmp_path).code == 0
+    passes(command, "plugin.tar.gz", cwd=tmp_path)
 
 
 def test_a_module_that_is_not_there_fails_the_build_with_its_name(command, tmp_path):

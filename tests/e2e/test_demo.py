@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.command import GO_CACHE
+
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -19,7 +21,7 @@ def test_the_demo_goes_from_source_to_a_registry_and_back_and_leaves_nothing_run
     done = subprocess.run(
         [sys.executable, str(PROJECT / "build_scripts/demo.py"), "--out", str(out)],
         cwd=PROJECT,
-        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "GOCACHE": GO_CACHE},
         capture_output=True,
         text=True,
         timeout=110,

@@ -14,7 +14,7 @@ import pytest
 
 from ocm_pkg.store.ctf import CTFStore
 from ocm_pkg.store.repository import ComponentRepository
-from tests.fakes.command import Command
+from tests.fakes.command import GO_CACHE, Command
 from tests.fakes.components import NAME, stored
 from tests.fakes.served import served
 
@@ -95,7 +95,12 @@ def made(folder, *arguments):
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     done = subprocess.run(
         [sys.executable, *arguments],
-        env={"HOME": str(folder / "home"), "PATH": os.environ["PATH"], **pip},
+        env={
+            "HOME": str(folder / "home"),
+            "PATH": os.environ["PATH"],
+            "GOCACHE": GO_CACHE,
+            **pip,
+        },
         cwd=PROJECT,
         capture_output=True,
         text=True,

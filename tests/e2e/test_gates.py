@@ -53,7 +53,7 @@ def test_the_glibc_that_a_binary_needs_is_reported_signed_and_shown(author):
     assert FLOOR.version in author("build", require=require).out
     author("package", require=require)
     resource = author("describe", "cv", "ctf//example.com/plugins/hello", "-o", "json").json
-    (resource,) = resource["resources"]
+    (resource,) = [one for one in resource["resources"] if one["type"] == "ocmPlugin"]
     assert (resource["shape"], resource["glibc"]) == ("file", FLOOR.version)
     label = resource["labels"][0]
     assert (label["signing"], label["value"]["glibc"]) == (True, FLOOR.version)

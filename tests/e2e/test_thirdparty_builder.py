@@ -56,7 +56,7 @@ def test_it_is_planned_built_checked_and_packaged_like_any_other(author):
     command.environ["PYTHONPATH"] += f":{packages}"
     assert command("build", "--plan", "-o", "json", cwd=folder).json["targets"][0]["here"]
     (target,) = command("build", "-o", "json", cwd=folder).json["targets"]
-    assert (target["builder"], target["tools"]) == ("acme", {"acme": "1.0"})
+    assert (target["builder"], target["tools"]["acme"]) == ("acme", "1.0")
     assert command("check", cwd=folder).code == 0
     assert command("package", cwd=folder).code == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import struct
 import zlib
 
@@ -76,3 +77,14 @@ def one_file(program, members):
     magic = b"MEI\014\013\012\013\016"
     cookie = struct.pack("!8sIIII64s", magic, length, len(body), len(table), 311, b"libpython")
     return program + body + table + cookie
+
+
+def modules_archive(modules, version=4):
+    """Return PyInstaller's archive of modules (PYZ): name -> code."""
+    data, table = bytearray(17), []
+    for name, code in modules.items():
+        packed = zlib.compress(code)
+        table.append((name, (0, len(data), len(packed))))
+        data += packed
+    data[:12] = b"PYZ\0" + b"\xa7\x0d\x0d\x0a" + struct.pack("!i", len(data))
+    return bytes(data) + marshal.dumps(table, version)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import io
 import shutil
+import tarfile
 import zlib
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.builders.launchers import SOURCE, go_command, go_environment
 from ocm_pkg.fs.process import run
 from ocm_pkg.model.digest import digest_of
-from ocm_pkg.model.trailer import SIZE, Trailer
+from ocm_pkg.model.trailer import MAGIC, SIZE, Trailer
 from tests.fakes.binaries import elf
 
 if TYPE_CHECKING:
@@ -51,6 +53,17 @@ def parts_of(data: bytes) -> tuple[Trailer, bytes, bytes, bytes]:
     trailer = Trailer.parse(data[-SIZE:], file_size=len(data), name="launcher")
     start, payload = trailer.launcher_size, trailer.payload_offset
     return trailer, data[:start], data[start:payload], data[payload:-SIZE]
+
+
+def program_in(file: Path, folder: Path) -> Path:
+    """Return the program in a launcher, unpacked into ``folder``; a file that is none, itself."""
+    data = file.read_bytes()
+    if MAGIC not in data[-SIZE:]:
+        return file
+    trailer, _, _, packed = parts_of(data)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / trailer.program
 
 
 def compiled(platform: Any, folder: Path, environ: dict[str, str], source: Path = SOURCE) -> bytes:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.fakes.command import GO_CACHE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,7 +41,7 @@ class Shell:
 
     def __init__(self, home: Path) -> None:
         self.cwd = home
-        self.environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+        self.environment = {"HOME": str(home), "PATH": os.environ["PATH"], "GOCACHE": GO_CACHE}
 
     @contextmanager
     def beside(self, line: str) -> Iterator[str]:

@@ -72,6 +72,21 @@ def test_a_program_that_runs_too_long_is_killed_with_its_children():
     assert gone(int(caught.value.stdout))
 
 
+def test_with_grace_a_program_is_asked_to_end_and_can_tidy_up(tmp_path):
+    script = f"trap 'echo tidy > {tmp_path}/done; exit 0' TERM; while :; do sleep 0.05; done"
+    with pytest.raises(ProgramTimeoutError):
+        sh(script, timeout=0.5, grace=20)
+    assert (tmp_path / "done").read_text() == "tidy\n"
+
+
+def test_after_its_grace_a_program_is_killed_all_the_same():
+    began = time.monotonic()
+    with pytest.raises(ProgramTimeoutError) as caught:
+        sh("trap '' TERM; echo $$; while :; do sleep 60; done", timeout=0.5, grace=0.5)
+    assert time.monotonic() - began < 10
+    assert gone(int(caught.value.stdout))
+
+
 def test_a_program_that_closes_its_outputs_and_stays_is_killed():
     with pytest.raises(ProgramTimeoutError):
         sh("exec >&- 2>&-; sleep 60", timeout=0.5)

@@ -77,7 +77,7 @@ def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     cx_freeze = import_module("cx_Freeze")
     order_sets(import_module("cx_Freeze.dep_parser").ELFParser)
-    cx_freeze.Freezer(
+    freezer = cx_freeze.Freezer(
         [cx_freeze.Executable(settings["script"], target_name=settings["name"])],
         constants(cx_freeze),
         includes=settings["includes"],
@@ -86,8 +86,11 @@ def main() -> None:
         replace_paths=[("*", "")],
         target_dir=settings["target"],
         silent=1,
-    ).freeze()
+    )
+    freezer.freeze()
     clean(Path(settings["target"]))
+    taken = sorted({str(module.file) for module in freezer.finder.modules if module.file})
+    Path(settings["taken"]).write_text(json.dumps(taken), encoding="utf-8")
 
 
 if __name__ == "__main__":

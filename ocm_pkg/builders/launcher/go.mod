@@ -1,3 +1,3 @@
 module ocm-pkg.dev/launcher
 
-go 1.21
+go 1.19

@@ -60,7 +60,7 @@ func parseTrailer(data []byte, fileSize int64) (trailer, error) {
 	if len(data) != trailerSize || string(data[:16]) != trailerMagic {
 		return t, errNoTrailer
 	}
-	if sha256.Sum256(data[:sumAt]) != [sha256.Size]byte(data[sumAt:]) {
+	if sum := sha256.Sum256(data[:sumAt]); !bytes.Equal(sum[:], data[sumAt:]) {
 		return t, errTrailer
 	}
 	if binary.LittleEndian.Uint32(data[16:]) != trailerVersion {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"errors"
@@ -57,7 +58,7 @@ func unpack(own *ownFile, root string) (string, error) {
 		return "", damaged(errors.New("it is longer than it should be"))
 	}
 	rest, err := io.Copy(io.Discard, hashed)
-	if err != nil || rest != 0 || [sha256.Size]byte(hash.Sum(nil)) != t.payloadSum {
+	if err != nil || rest != 0 || !bytes.Equal(hash.Sum(nil), t.payloadSum[:]) {
 		return "", damaged(errors.New("its digest is another"))
 	}
 	return u.list.String(), u.check()

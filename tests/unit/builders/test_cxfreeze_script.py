@@ -84,6 +84,8 @@ def test_cx_freeze_is_asked_for_what_the_settings_say(script, tmp_path, monkeypa
         def __init__(self, executables, constants, **options):
             asked.append((executables, options))
             self.constants, self.target = constants, Path(options["target_dir"])
+            files = (Path("/src/b.py"), None, Path("/src/a.py"), Path("/src/b.py"))
+            self.finder = SimpleNamespace(modules=[SimpleNamespace(file=file) for file in files])
 
         def freeze(self):
             self.target.mkdir()
@@ -104,6 +106,7 @@ def test_cx_freeze_is_asked_for_what_the_settings_say(script, tmp_path, monkeypa
         "includes": ["a"],
         "excludes": ["b"],
         "target": str(tmp_path / "made"),
+        "taken": str(tmp_path / "taken.json"),
     }
     (tmp_path / "x.json").write_text(json.dumps(settings))
     monkeypatch.setattr(sys, "argv", ["x", str(tmp_path / "x.json")])
@@ -112,6 +115,7 @@ def test_cx_freeze_is_asked_for_what_the_settings_say(script, tmp_path, monkeypa
     assert executables == [("s.py", "hello")]
     assert (options["includes"], options["excludes"]) == (["a"], ["b"])
     assert (options["path"][0], options["replace_paths"]) == ("/src", [("*", "")])
+    assert json.loads((tmp_path / "taken.json").read_bytes()) == ["/src/a.py", "/src/b.py"]
     written = (tmp_path / "made/BUILD_CONSTANTS.py").read_text()
     assert "BUILD_TIMESTAMP = ''\n" in written
     assert "BUILD_HOST = ''\n" in written

@@ -67,6 +67,41 @@ def test_without_pyinstaller_it_is_a_missing_tool(tmp_path, job, monkeypatch):
     assert "ocm-pkg[build]" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("version", ["6.21.9", "5.13.2", "7.0.0", "7"])
+def test_a_pyinstaller_with_known_faults_and_an_unknown_one_are_refused_by_name(
+    tmp_path, job, monkeypatch, version
+):
+    found = {"python": "3.11.7", "pyinstaller": version, "ocm_pkg": True}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: found)
+    plain = replace(job, target=replace(job.target, requirements=None))
+    with pytest.raises(ToolMissingError, match=f"has PyInstaller {version}, which is not 6.22"):
+        made(tmp_path).for_job(plain)
+
+
+@pytest.mark.parametrize("version", ["6.22", "6.22.3", "6.100.0"])
+def test_twin_a_pyinstaller_that_is_new_enough_is_used(tmp_path, job, monkeypatch, version):
+    found = {"python": "3.11.7", "pyinstaller": version, "ocm_pkg": True}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: found)
+    plain = replace(job, target=replace(job.target, requirements=None))
+    assert made(tmp_path).for_job(plain).version == version
+
+
+def test_no_lock_of_ours_has_the_pefile_that_is_slow():
+    locks = sorted(interpreter.Path(interpreter.__file__).parent.glob("*.lock"))
+    assert len(locks) > 1
+    assert not [path.name for path in locks if "pefile==2024.8.26" in path.read_text()]
+
+
+def test_an_environment_is_known_as_soon_as_it_is_made(tmp_path, job, steps):
+    tools = made(tmp_path)
+    assert tools.existing(job) is None
+    found = tools.for_job(job)
+    assert tools.existing(job) == found.program
+    plain = replace(job, target=replace(job.target, requirements=None))
+    assert tools.existing(plain) == "/usr/bin/python3"
+    assert steps
+
+
 @pytest.mark.parametrize("requirements", [None, "a.lock"])
 def test_a_python_that_is_too_old_is_refused(tmp_path, job, steps, monkeypatch, requirements):
     old = {"python": "3.9.18", "pyinstaller": "6.22.3", "ocm_pkg": True}
@@ -136,3 +171,44 @@ def test_a_lock_that_is_not_there_is_named(tmp_path, job):
     (tmp_path / "a.lock").unlink()
     with pytest.raises(FileMissingError, match=r"a\.lock"):
         made(tmp_path).for_job(job)
+
+
+def test_a_tool_of_our_own_is_taken_from_the_running_python(tmp_path, job, steps):
+    found = made(tmp_path).of_own(job)
+    assert (found.program, found.version) == ("/usr/bin/python3", "6.22.3")
+    assert made(tmp_path).state_of_own() == "/usr/bin/python3: 6.22.3"
+    assert not steps
+
+
+@pytest.mark.parametrize("version", [None, "6.21.0"])
+def test_a_tool_of_our_own_comes_by_its_own_lock_whatever_the_project_needs(
+    tmp_path, job, steps, monkeypatch, version
+):
+    found = {"python": "3.11.7", "pyinstaller": version, "ocm_pkg": True}
+    lacking = {"/usr/bin/python3": found}
+    whole = {**found, "pyinstaller": "6.22.3"}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, name: lacking.get(name, whole))
+    tools = made(tmp_path)
+    assert tools.state_of_own() == interpreter.PENDING
+    with pytest.raises(BuildError, match="--offline"):
+        replace(tools, offline=True).of_own(job)
+    assert tools.of_own(job).program.startswith(str(tmp_path / "cache/build-environments"))
+    _venv, install = steps
+    assert install[-1].endswith("pyinstaller.lock")
+    assert tools.state_of_own() == "made of its own lock"
+
+
+def test_the_report_names_what_the_result_depends_on(tmp_path, job, monkeypatch):
+    facts = {"python-digest": "sha256:00", "python-zlib": "1.3", "libpython-digest": None}
+    found = {"python": "3.11.7", "pyinstaller": "6.22.3", "ocm_pkg": True, **facts}
+    found |= {"pyinstaller-hooks-contrib": "2026.9", "path": ["/site"], "stdlib": "/lib"}
+    monkeypatch.setattr(Interpreters, "_probe", lambda _self, _program: found)
+    python = made(tmp_path).for_job(replace(job, target=replace(job.target, requirements=None)))
+    assert python.tools == {
+        "python": "3.11.7",
+        "pyinstaller": "6.22.3",
+        "python-digest": "sha256:00",
+        "python-zlib": "1.3",
+        "pyinstaller-hooks-contrib": "2026.9",
+    }
+    assert (python.path, python.stdlib) == ((interpreter.Path("/site"),), interpreter.Path("/lib"))

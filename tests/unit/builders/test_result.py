@@ -13,8 +13,9 @@ from ocm_pkg.builders.prebuilt import PrebuiltBuilder
 from ocm_pkg.builders.registry import all_builders
 from ocm_pkg.builders.result import failed
 from ocm_pkg.errors import BinaryPlatformError, BuildError
+from ocm_pkg.model.builderkeys import BUILDERS
 from ocm_pkg.model.platform import Platform
-from ocm_pkg.model.project import BUILDERS, parse_project
+from ocm_pkg.model.project import parse_project
 from ocm_pkg.ports import BuildJob
 from tests.fakes.binaries import elf, macho, pe, universal
 

@@ -59,12 +59,14 @@ def asked(monkeypatch):
 
     def run(argv, *, env, timeout, max_output):
         assert argv[1:] == ["capabilities"]
-        assert argv[0].read_bytes() == elf() + b"code"
         assert (timeout, max_output) == (60, 8 << 20)
         calls.append(dict(env))
-        return run.answer
+        if argv[0].read_bytes() == elf() + b"code":
+            return run.answer
+        assert argv[0].read_bytes().startswith(STUB)
+        return run.packed or run.answer
 
-    run.answer = Completed(0, CAPABILITIES, b"", 0.1)
+    run.answer, run.packed = Completed(0, CAPABILITIES, b"", 0.1), None
     monkeypatch.setattr(shapes, "run", run)
     run.calls = calls
     return run
@@ -121,6 +123,12 @@ def test_a_program_that_does_not_say_what_it_can_do_is_not_packed(job, asked, an
         builder(Ready()).build(job)
     assert caught.value.detail == (("no module x",) if answer.returncode == 1 else ())
     assert not job.output.exists()
+
+
+def test_a_launcher_that_says_something_else_than_its_program_is_not_built(job, asked):
+    asked.packed = Completed(0, CAPABILITIES + b" ", b"", 0.1)
+    with pytest.raises(BuildError, match="something else than its program"):
+        builder(Ready()).build(job)
 
 
 def test_a_program_that_hangs_is_not_packed(job, monkeypatch):

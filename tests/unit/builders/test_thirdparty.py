@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,8 +20,9 @@ from ocm_pkg.errors import (
     FileMissingError,
     InvalidDocumentError,
 )
+from ocm_pkg.model.documents import PROVENANCE, SBOM
 from ocm_pkg.model.platform import Platform
-from ocm_pkg.ports import BuildJob, BuiltBinary
+from ocm_pkg.ports import BuildJob, BuiltBinary, BuiltDocument
 from tests.fakes.binaries import elf, pe
 
 MODULE = """\
@@ -236,6 +238,10 @@ def test_what_goes_wrong_in_it_is_a_build_error(tmp_path, answer, error, says):
         other.build(job_of(tmp_path))
 
 
+FOUND = BuiltDocument(SBOM, Path(__file__))
+LOST = BuiltDocument(SBOM, Path("nowhere"))
+
+
 @pytest.mark.parametrize(
     ("change", "content", "error", "says"),
     [
@@ -245,6 +251,9 @@ def test_what_goes_wrong_in_it_is_a_build_error(tmp_path, answer, error, says):
         ({"shape": "dir"}, elf(), BuildError, "built linux/amd64 as dir"),
         ({"program": "x"}, elf(), BuildError, "its program is x, not None"),
         ({"glibc": "new"}, elf(), BuildError, "'new' is not a version"),
+        ({"documents": (LOST,)}, elf(), BuildError, "documents must be files"),
+        ({"documents": (FOUND, FOUND)}, elf(), BuildError, "one of a kind: sbom, licences"),
+        ({"documents": (replace(FOUND, kind=PROVENANCE),)}, elf(), BuildError, "one of a kind"),
         ({}, pe(), BinaryPlatformError, "is for windows/amd64"),
     ],
 )

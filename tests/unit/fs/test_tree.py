@@ -6,7 +6,7 @@ import socket
 import tarfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -247,6 +247,46 @@ def test_A23_a_file_that_shrinks_or_is_replaced_is_refused(tree: Path) -> None:
     path.write_text("")
     with pytest.raises(LocalStorageError, match="changed while it was read"):
         copy_stable(path, lambda _data: None, info)
+
+
+class Meddling(io.BytesIO):
+    """A stream that lets somebody change the folder while its end is written."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        super().__init__()
+        self.change = change
+
+    def write(self, data: Any) -> int:
+        if b"dee\n" in bytes(data):
+            self.change()
+        return super().write(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        (lambda tree: (tree / "a.txt").write_text("AY\n"), "a.txt"),
+        (lambda tree: (tree / "a.txt").unlink(), "a.txt"),
+        (lambda tree: (tree / "late.txt").write_text("late\n"), "late.txt"),
+        (lambda tree: (tree / "late").mkdir(), "late"),
+        (lambda tree: (tree / "b.txt").chmod(0o755), "b.txt"),
+        (lambda tree: (tree / "b.txt").rename(tree / "c.txt"), "b.txt"),
+    ],
+    ids=["written", "removed", "added", "folder", "executable", "renamed"],
+)
+def test_A23_a_folder_that_changes_while_it_is_packed_is_refused(
+    tree: Path, change: Callable[[Path], object], path: str
+) -> None:
+    with pytest.raises(LocalStorageError, match="changed while it was read") as caught:
+        write_tree(tree, TreeSelection(), Meddling(lambda: change(tree)))
+    assert str(tree / path) in caught.value.message
+    assert "try again" in str(caught.value.hint)
+
+
+def test_A23_twin_what_is_excluded_may_change_meanwhile(tree: Path) -> None:
+    out = Meddling(lambda: (tree / "a.txt").write_text("AY\n"))
+    write_tree(tree, TreeSelection(exclude=("a.txt",)), out)
+    assert names(out.getvalue())[0] == "b.txt"
 
 
 def test_A23_a_pipe_that_takes_the_place_of_a_file_does_not_hang(tree: Path) -> None:

@@ -11,10 +11,11 @@ from ocm_pkg.model.elf import (
     LibraryNeeds,
     is_glibc_version,
     library_needs,
+    loader_of,
     newest,
     version_key,
 )
-from ocm_pkg.model.onefile import binaries_of
+from ocm_pkg.model.onefile import binaries_of, is_pyinstaller
 from tests.fakes.binaries import elf, macho, pe
 from tests.fakes.elffiles import elf_file, one_file
 
@@ -153,3 +154,20 @@ def test_a_program_that_is_no_such_or_is_damaged_has_none():
     assert not list(binaries_of(data[70:]))
     assert not list(binaries_of(data.replace(b"\x78\x9c", b"\x00\x00")))
     assert not list(binaries_of(data.replace(struct.pack("!I", 28), bytes(4), 1)))
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_the_loader_of_a_program_is_in_its_header(wide):
+    assert loader_of(elf_file(interpreter="/lib/ld-linux.so.2", wide=wide)) == "/lib/ld-linux.so.2"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", elf_file(), elf_file()[:70], pe()], ids=["empty", "static", "cut", "windows"]
+)
+def test_a_static_program_or_none_at_all_has_no_loader(data):
+    assert loader_of(data) is None
+
+
+def test_a_program_of_pyinstaller_is_known_by_its_archive():
+    assert is_pyinstaller(one_file(elf(), {}))
+    assert not is_pyinstaller(elf())

@@ -9,7 +9,7 @@ import pytest
 
 from ocm_pkg.errors import InvalidDocumentError
 from ocm_pkg.model.digest import digest_of
-from ocm_pkg.model.part import BuiltTarget, Part
+from ocm_pkg.model.part import BuiltTarget, DocumentEntry, Part
 from ocm_pkg.model.platform import Platform
 from ocm_pkg.model.receipt import InstalledFile, InstalledResource, Receipt, ReceiptSignature
 
@@ -72,6 +72,43 @@ def test_a_part_has_the_documented_form():
         "builder": "pyinstaller",
         "tools": {"python": "3.11.7"},
     }
+
+
+def with_documents(*documents):
+    return replace(PART, targets=(replace(PART.targets[0], documents=documents),))
+
+
+def test_documents_of_a_target_are_read_as_they_were_written():
+    documents = DocumentEntry("licences", DIGEST, 1), DocumentEntry("sbom", DIGEST, 2)
+    part = with_documents(*documents)
+    entry = json.loads(part.encode())["targets"][0]["documents"][1]
+    assert entry == {"name": "sbom", "digest": str(DIGEST), "size": 2}
+    assert Part.parse(part.encode(), name="part.json").targets[0].documents == documents
+
+
+@pytest.mark.parametrize("documents", [{}, {"documents": None}, {"documents": []}])
+def test_a_target_without_documents_has_none(documents):
+    document = json.loads(PART.encode())
+    document["targets"][0] |= documents
+    read = Part.parse(json.dumps(document).encode(), name="part.json")
+    assert read.targets[0].documents == ()
+
+
+@pytest.mark.parametrize(
+    ("documents", "says"),
+    [
+        ({}, "documents is no list"),
+        ([{"name": "sbom"}], "digest is missing"),
+        ([{"name": "more", "digest": str(DIGEST), "size": 1}], "name must be one of"),
+        ([{"name": "sbom", "digest": str(DIGEST), "size": 1, "x": 1}], "x is not known"),
+        ([{"name": "sbom", "digest": str(DIGEST), "size": 1}] * 2, "documents has sbom twice"),
+    ],
+)
+def test_documents_that_are_wrong_are_refused(documents, says):
+    document = json.loads(PART.encode())
+    document["targets"][0]["documents"] = documents
+    with pytest.raises(InvalidDocumentError, match=says):
+        Part.parse(json.dumps(document).encode(), name="part.json")
 
 
 def test_a_receipt_is_read_as_it_was_written():

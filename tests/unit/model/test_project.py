@@ -60,6 +60,13 @@ def test_where_it_is_published_is_a_repository_or_left_open():
     assert str(project.publish_to) == "./ctf"
 
 
+def test_what_it_is_signed_with_is_a_name_and_perhaps_a_key():
+    sign = parse_project(YAML, name="x").sign
+    assert (sign.name, sign.key) == ("default", None)
+    sign = parse_project(YAML + "sign: {name: acme, key: keys/acme.pem}\n", name="x").sign
+    assert (sign.name, sign.key) == ("acme", "keys/acme.pem")
+
+
 def test_a_project_has_its_defaults_filled_in():
     project = parse_project(YAML, name="ocm-pkg.yaml")
     assert (project.plugin_name, project.resource) == ("hello", "hello")
@@ -123,7 +130,7 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("all-targets", "all_targets", "16:11", "all_targets", "'all-targets'"),
         ("linux/amd64", "linux/amd65", "12:5", "'amd65'", "amd64"),
         ("linux/amd64", "linux", "12:5", "'linux' is not a platform", "OS/ARCH"),
-        ("builder: command", "builder: container", "14:31", "'container'", "prebuilt"),
+        ("builder: command", "builder: nuitka", "14:31", "'nuitka'", "prebuilt"),
         ("builder: pyinstaller", "builder: nuitka", "7:3", "'nuitka'", "pyinstaller"),
         ("{from: pyproject}", "1.10", "3:1", "version is a number", "1.10"),
         ("{from: pyproject}", "latest", "3:1", "not a version", "1.2.0"),
@@ -142,7 +149,7 @@ def test_a_version_has_one_of_four_sources(version, source, name):
         ("labels:", "publish: {catalog: x}\nlabels:", "18:11", "catalog is not supported", None),
         ("labels:", 'publish: {to: "oci::"}\nlabels:', "18:11", "publish.to '' does not", None),
         ("labels:", "publish: {at: x}\nlabels:", "18:11", "at", "to"),
-        ("labels:", "sign: {name: x}\nlabels:", "18:1", "sign is not supported", "sign cv"),
+        ("labels:", "sign: {keys: x}\nlabels:", "18:8", "keys", "key"),
         ("provider: example.com", "provider: [a]", "4:1", "must be text", None),
         ("provider: example.com", 'provider: ""', "4:1", "must not be empty", None),
         ("run: [make, plugin]", "run: make", "14:49", "must be a list", None),

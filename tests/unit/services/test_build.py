@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from ocm_pkg import __version__
 from ocm_pkg.errors import BuildError, OcmPkgError, UnsupportedTargetError
 from ocm_pkg.model.digest import digest_of
 from ocm_pkg.model.part import Part
@@ -93,7 +94,8 @@ def test_all_targets_are_built_and_reported(tmp_path):
     assert [target.platform for target in done] == [AMD64, ARM64, WINDOWS]
     entry = part.targets[0]
     assert (entry.digest, entry.size, entry.glibc) == (digest_of(b"amd64"), 5, "2.36")
-    assert (entry.builder, entry.tools) == ("command", {"tool": "1"})
+    assert (entry.builder, entry.tools) == ("command", {"tool": "1", "ocm-pkg": __version__})
+    assert entry.documents == ()
 
 
 def test_the_same_build_leaves_the_same_bytes(tmp_path):

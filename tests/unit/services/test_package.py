@@ -69,6 +69,8 @@ def test_the_constructor_has_all_binaries_and_assets(project):
     assert [resource["input"]["path"] for resource in component["resources"]] == [
         "hello.linux-amd64",
         "hello.linux-arm64",
+        "hello.linux-amd64.provenance.json",
+        "hello.linux-arm64.provenance.json",
         "docs.tar.gz",
     ]
     with tarfile.open(project / "dist/docs.tar.gz") as archive:

@@ -1,0 +1,3 @@
+module example.com/plugins/greeter
+
+go 1.19

@@ -1,0 +1,1 @@
+"""Sequences of services: what several verbs do together, for one command."""
