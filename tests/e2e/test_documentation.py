@@ -63,7 +63,7 @@ def test_what_is_written_for_authors_works(hello, tmp_path):
     shell = Shell(tmp_path)
     # The builds of other shapes are the subject of tests of their own.
     lines = [line for line in commands("docs/authors.md") if " --shape " not in line]
-    start = lines.index("ocm-pkg package") + 1
+    start = next(number for number, line in enumerate(lines) if line.startswith("ocm-pkg add cv"))
     shell.run(lines[0])
     shell.run(lines[1])
     shutil.copytree(hello / "hello/dist", tmp_path / "hello/dist")
