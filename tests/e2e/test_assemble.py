@@ -177,12 +177,14 @@ def test_the_program_for_darwin_finds_its_libraries_beside_itself(built, tmp_pat
     assert all(name.endswith("-darwin.so") for name in native_modules)
 
 
+@pytest.mark.slow
 @native
 def test_native_libraries_work(with_libraries, tmp_path):
     program = unpacked(with_libraries / "hello.linux-amd64.tar.gz", tmp_path)
     assert_works([program])
 
 
+@pytest.mark.slow
 @emulated
 def test_native_libraries_work_on_another_processor(with_libraries, tmp_path):
     program = unpacked(with_libraries / "hello.linux-arm64.tar.gz", tmp_path)
@@ -201,6 +203,7 @@ def assert_works(argv):
     assert (said["number"], said["ssl"], said["sqlite"], said["path"]) == (3, 3, 1, 2)
 
 
+@pytest.mark.slow
 def test_the_documents_tell_what_is_in_the_plugin_and_no_more(with_libraries):
     sbom = json.loads((with_libraries / "hello.linux-arm64.cdx.json").read_text())
     names = {each["name"].replace("_", "-") for each in sbom["components"]}
@@ -219,6 +222,7 @@ def test_a_second_build_of_the_same_does_nothing(built):
     assert (folder / "dist/hello.linux-arm64.tar.gz").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 @native
 def test_the_certificates_of_the_system_are_trusted_unless_others_are_asked_for(
     with_libraries, tmp_path
@@ -228,6 +232,7 @@ def test_the_certificates_of_the_system_are_trusted_unless_others_are_asked_for(
     assert said_by([program], SSL_CERT_FILE=str(tmp_path / "no-such-file"))["roots"] == 0
 
 
+@pytest.mark.slow
 def test_a_module_that_the_target_lacks_is_named_and_nothing_is_left(built, tmp_path):
     command, _, _ = built
     folder = new_project(tmp_path / "hello")

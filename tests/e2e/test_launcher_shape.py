@@ -48,6 +48,7 @@ def program_of(folder: Path) -> Path:
     return program
 
 
+@pytest.mark.slow
 def test_a_launcher_goes_from_the_build_to_a_running_plugin(built):
     command, folder = built
     program = program_of(folder)
@@ -77,6 +78,7 @@ def test_a_launcher_goes_from_the_build_to_a_running_plugin(built):
     assert command("plugin", "remove", "hello", cwd=folder).code == 0
 
 
+@pytest.mark.slow
 def test_the_reference_gets_one_file_that_answers_at_once(built, tmp_path):
     command, folder = built
     command("package", "--partial", cwd=folder)
@@ -118,6 +120,7 @@ def test_without_go_the_target_is_a_file_and_says_so(built, tmp_path):
     assert part["shape"] == "file"
 
 
+@pytest.mark.slow
 def test_a_target_for_darwin_is_refused(built):
     command, folder = built
     text = (folder / "ocm-pkg.yaml").read_text()

@@ -166,7 +166,7 @@ class Released:
         return ran.json
 
 
-@pytest.fixture(scope="module", params=SERVICES)
+@pytest.fixture(scope="module", params=["github", pytest.param("gitlab", marks=pytest.mark.slow)])
 def released(shop, request, tmp_path_factory) -> Iterator[Released]:
     root = tmp_path_factory.mktemp(request.param)
     (root / "htpasswd").write_text(htpasswd_file({"me": PASSWORD}))

@@ -19,10 +19,13 @@ from tests.fakes.serve_command import serving
 from tests.fakes.shown import Shell, commands
 from tests.fakes.trees import snapshot
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("objdump") is None or shutil.which("git") is None,
-    reason="needs Linux with binutils and git",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        sys.platform != "linux" or shutil.which("objdump") is None or shutil.which("git") is None,
+        reason="needs Linux with binutils and git",
+    ),
+]
 ORIGIN = "https://somebody:s3cret@git.example.com/acme/plugins.git"
 NAME = "example.com/plugins/hello"
 SOURCE = "src/hello_plugin/__main__.py"
@@ -149,7 +152,6 @@ def test_what_is_written_about_provenance_works(packaged, tmp_path):
     assert json.loads((folder / "sbom.cdx.json").read_bytes())["bomFormat"] == "CycloneDX"
 
 
-@pytest.mark.slow
 def test_the_sbom_is_valid(repository):
     validation = pytest.importorskip("cyclonedx.validation.json", reason="needs cyclonedx-bom")
     schema = pytest.importorskip("cyclonedx.schema", reason="needs cyclonedx-bom")
@@ -170,7 +172,6 @@ def someone_else() -> list[str]:
     return words
 
 
-@pytest.mark.slow
 def test_the_same_commit_gives_the_same_bytes_in_another_folder_time_user_and_umask(
     repository, packaged, tmp_path
 ):

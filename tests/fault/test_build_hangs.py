@@ -18,9 +18,9 @@ QUICK = Limits(probe=2, start=2, grace=0.4, client=ClientLimits(call=1.0))
     ("hang", "check"),
     [
         ("discovery", "capabilities"),
-        ("start", "start"),
+        pytest.param("start", "start", marks=pytest.mark.slow),
         ("health", "start"),
-        ("call", "componentVersionRepository: versions"),
+        pytest.param("call", "componentVersionRepository: versions", marks=pytest.mark.slow),
     ],
 )
 def test_a_plugin_that_hangs_fails_its_check_and_is_gone(tmp_path, monkeypatch, hang, check):

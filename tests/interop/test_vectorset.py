@@ -19,6 +19,7 @@ TOOLS = ("v1", "v2")
 WITHOUT_VECTOR = "## Seen when the tools were run"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_vector_is_as_expected() -> None:
     outcomes = list(suite.run(SET))
