@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from ocm_pkg.builders.inputs import frozen_inputs
 from ocm_pkg.builders.interpreter import Freezer, Interpreter
 from ocm_pkg.builders.pysource import frozen_source, source_root
 from ocm_pkg.builders.result import TAKEN, run_tool, take
+from ocm_pkg.builders.standin import stand_in
 from ocm_pkg.errors import BuildError, FileMissingError, ToolMissingError, UnsupportedTargetError
 from ocm_pkg.fs.blob import open_regular
 from ocm_pkg.fs.oserror import storage_errors
@@ -214,14 +214,9 @@ class AssembledPackages:
     def for_job(self, job: BuildJob) -> Interpreter:
         """Return it, for a job that ``AssembleBuilder`` has built."""
         folders = (job.work / _SITE, job.work / _BASE)
-        program = job.work / "say-path"
-        said = shlex.quote(json.dumps([str(folder) for folder in folders]))
-        with storage_errors(f"writing {program}", job.work):
-            program.write_text(f"#!/bin/sh\nprintf '%s' {said}\n", encoding="utf-8")
-            program.chmod(0o755)
         base = BaseInterpreter.in_folder(folders[1], "freeze-core")
         return Interpreter(
-            program=str(program),
+            program=stand_in(job.work, folders),
             python=base.version,
             version="",
             has_ocm_pkg=False,

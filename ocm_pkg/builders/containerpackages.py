@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocm_pkg.builders.containerengine import RESULT
 from ocm_pkg.builders.interpreter import FACTS, PYINSTALLER, Interpreter
 from ocm_pkg.builders.result import TAKEN
+from ocm_pkg.builders.standin import stand_in
 from ocm_pkg.errors import BuildError, OcmPkgError
 from ocm_pkg.fs.blob import FileBlob, read_all
 from ocm_pkg.fs.oserror import storage_errors
@@ -38,14 +38,9 @@ class ContainerPackages:
         """Return it, for a job that ``ContainerBuilder`` has built."""
         result = job.work / RESULT
         packages = result / _PACKAGES
-        program = job.work / "say-path"
-        said = shlex.quote(json.dumps([str(packages)]))
-        with storage_errors(f"writing {program}", job.work):
-            program.write_text(f"#!/bin/sh\nprintf '%s' {said}\n", encoding="utf-8")
-            program.chmod(0o755)
         tools = read_tools(result)
         return Interpreter(
-            program=str(program),
+            program=stand_in(job.work, (packages,)),
             python=tools["python"],
             version=tools[PYINSTALLER.package],
             has_ocm_pkg=False,
