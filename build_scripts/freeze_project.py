@@ -27,6 +27,8 @@ EXCLUDE = (
     *("asyncio", "multiprocessing"),
     *("setuptools", "distutils", "_distutils_hack", "pip"),
     *("pygments", "markdown_it", "pydantic.v1", "pydantic.mypy"),
+    *("fqdn", "isoduration", "rfc3987_syntax", "rfc3339_validator", "rfc3986_validator"),
+    *("arrow", "dateutil", "jsonpointer", "lark", "uri_template", "webcolors"),
     *("_codecs_cn", "_codecs_hk", "_codecs_iso2022", "_codecs_jp", "_codecs_kr", "_codecs_tw"),
 )
 """What libraries import if it is there, and ocm-pkg never uses."""

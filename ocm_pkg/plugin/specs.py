@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ocm_pkg.errors import InvalidDocumentError, PluginProtocolError, escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ocm_pkg.contract.capabilities import Kind
     from ocm_pkg.plugin.registry import ExternalPlugin
+
+_FORMATS = ("isoduration", "rfc3987_syntax")
+"""What jsonschema imports if it is there, for formats that are checked nowhere here."""
 
 
 def check_spec(plugin: ExternalPlugin, kind: Kind, type_name: str, spec: Mapping[str, Any]) -> None:
@@ -28,8 +33,9 @@ def check_spec(plugin: ExternalPlugin, kind: Kind, type_name: str, spec: Mapping
 
 def _check(plugin: str, schema: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     # Costs 100 ms to import, which only a plugin that gave a schema is worth.
-    from jsonschema.exceptions import SchemaError, ValidationError
-    from jsonschema.validators import Draft202012Validator, validator_for
+    with _lean_import():
+        from jsonschema.exceptions import SchemaError, ValidationError
+        from jsonschema.validators import Draft202012Validator, validator_for
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
@@ -49,3 +55,16 @@ def _check(plugin: str, schema: Mapping[str, Any], spec: Mapping[str, Any]) -> N
         raise PluginProtocolError(
             f"plugin {plugin} gave a JSON schema that cannot be used: {escaped(str(error), 200)}"
         ) from error
+
+
+@contextmanager
+def _lean_import() -> Iterator[None]:
+    """Hide the libraries of ``_FORMATS`` from what is imported meanwhile: they cost a second."""
+    hidden = [name for name in _FORMATS if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]

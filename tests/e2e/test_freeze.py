@@ -83,7 +83,8 @@ def command(frozen, tmp_path):
 def test_the_binary_is_for_this_machine_and_its_report_says_what_went_in(frozen):
     binary, said = frozen
     assert platforms_of(binary.read_bytes()[:HEADER_BYTES]) == (HOST,)
-    assert names(binary.parent) == ["logs", binary.name, "part.json"]
+    documents = [f"{binary.name}.{suffix}" for suffix in ("cdx.json", "licences.tar.gz")]
+    assert names(binary.parent) == ["logs", binary.name, *documents, "part.json"]
     part = json.loads((binary.parent / "part.json").read_bytes())
     assert part["version"] == __version__
     assert part["lock"] is not None

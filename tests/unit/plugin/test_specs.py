@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
+import sys
+import types
 from pathlib import Path
 
 import pytest
 
 from ocm_pkg.contract.capabilities import Capabilities, Kind
 from ocm_pkg.errors import InvalidDocumentError, PluginProtocolError
+from ocm_pkg.plugin import specs
 from ocm_pkg.plugin.registry import ExternalPlugin
 from ocm_pkg.plugin.specs import check_spec
 
@@ -56,3 +60,27 @@ def test_what_fits_passes_and_what_does_not_is_named():
 def test_a_schema_that_is_wrong_or_elsewhere_is_the_fault_of_the_plugin(schema):
     with pytest.raises(PluginProtocolError, match="plugin plug gave a JSON schema"):
         check(schema, {"type": "Sign/v1"})
+
+
+def test_libraries_for_formats_are_hidden_only_while_the_checker_is_imported():
+    before = {name: sys.modules.pop(name, None) for name in specs._FORMATS}
+    try:
+        with specs._lean_import():
+            for name in specs._FORMATS:
+                with pytest.raises(ImportError):
+                    importlib.import_module(name)
+        assert not {*specs._FORMATS} & sys.modules.keys()
+    finally:
+        sys.modules.update({name: module for name, module in before.items() if module})
+
+
+def test_a_library_that_is_imported_already_stays():
+    before = sys.modules.get("isoduration")
+    module = sys.modules["isoduration"] = before or types.ModuleType("isoduration")
+    try:
+        with specs._lean_import():
+            assert sys.modules["isoduration"] is module
+        assert sys.modules["isoduration"] is module
+    finally:
+        if before is None:
+            del sys.modules["isoduration"]
