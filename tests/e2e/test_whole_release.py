@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),  # Go compiles its own packages first, once on each machine
     pytest.mark.skipif(
         sys.platform != "linux" or not (Path(sys.prefix) / "wheels/.ready").exists(),
         reason="needs Linux, and the wheels that build_scripts/wheels.py fetches",
