@@ -9,10 +9,10 @@ demo: .venv-demo/.ready            ## build, sign, install and run a plugin, sta
 	$(DEMO)/python build_scripts/demo.py --out demo-out
 
 test: check .venv/wheels/.ready     ## check, then all tests
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" tests --ignore tests/unit --ignore tests/property
+	$(BIN)/python -m pytest -n auto -m "not slow" tests --ignore tests/unit --ignore tests/property
 
 test-full: .venv/wheels/.ready     ## all tests with all rounds of the slow ones
-	$(BIN)/python -m pytest -n auto --dist loadfile tests
+	$(BIN)/python -m pytest -n auto tests
 
 e2e-arm64: .venv/.ready            ## build a plugin for linux/arm64 in a container, and run it; minutes
 	OCM_PKG_E2E_ARM64=1 $(BIN)/python -m pytest tests/e2e/test_container_arm64.py

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 NEEDS = "needs "
 """How the reason begins where a tool or data is missing that CI installs or has."""
@@ -26,3 +27,13 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"in CI this must be there: it {reason.removeprefix('Skipped: ')}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Take away at the end the handlers that commands with --loglevel add."""
+    root = logging.getLogger("ocm_pkg")
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
