@@ -94,7 +94,6 @@ def test_B07_R13_a_wrong_password_fails_at_once(room, scheme) -> None:
         assert len(sent) == 1
 
 
-@pytest.mark.usefixtures("own_logging")
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
 def test_no_secret_is_in_what_is_logged(room, scheme) -> None:
     talkative = ["-v", "--loglevel", "debug"]

@@ -28,8 +28,7 @@ TALKATIVE = ("-v", "--loglevel", "debug")
 
 
 @pytest.fixture
-def room(arena: Arena, monkeypatch: pytest.MonkeyPatch, own_logging: None) -> AuthRoom:
-    del own_logging
+def room(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> AuthRoom:
     found = AuthRoom(arena, monkeypatch)
     found.docker_has(HOST)
     arena.secrets.append(PROXY_PASSWORD)

@@ -68,8 +68,7 @@ class Room(AuthRoom):
 
 
 @pytest.fixture
-def room(arena: Arena, monkeypatch: pytest.MonkeyPatch, own_logging: None) -> Room:
-    del own_logging
+def room(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> Room:
     return Room(arena, monkeypatch)
 
 
