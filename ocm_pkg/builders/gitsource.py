@@ -64,6 +64,13 @@ def normalised(url: str) -> str | None:
 
 
 def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | None:
+    printed = ask_git(folder, environ, *arguments)
+    return None if printed is None else printed.decode(errors="replace").strip()
+
+
+def ask_git(
+    folder: Path, environ: Mapping[str, str], *arguments: str, max_output: int = _MAX_OUTPUT
+) -> bytes | None:
     """Return what git prints; None without git, outside of a repository, or if it fails."""
     git = shutil.which("git", path=environ.get("PATH"))
     if git is None:
@@ -73,8 +80,8 @@ def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | Non
             [git, "-C", str(folder), *arguments],
             env=child_environment(environ, {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}),
             timeout=_TIMEOUT,
-            max_output=_MAX_OUTPUT,
+            max_output=max_output,
         )
     except ProgramError:
         return None
-    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
-from ocm_pkg.fs.process import ProgramError, child_environment, run
+from ocm_pkg.builders.gitsource import ask_git
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_TIMEOUT = 30.0
 _MAX_OUTPUT = 16 * 1024 * 1024
 
 
@@ -23,21 +21,9 @@ def untracked(
     What is in one of the folders ``apart_from`` is left out. Without git, or outside of a
     repository, there are none.
     """
-    git = shutil.which("git", path=environ.get("PATH"))
-    if git is None:
-        return ()
-    try:
-        done = run(
-            [git, "-C", str(folder), "ls-files", "--others", "--exclude-standard", "-z"],
-            env=child_environment(environ, {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"}),
-            timeout=_TIMEOUT,
-            max_output=_MAX_OUTPUT,
-        )
-    except ProgramError:
-        return ()
-    if done.returncode:
-        return ()
-    names = (name.decode(errors="replace") for name in done.stdout.split(b"\0") if name)
+    words = ("ls-files", "--others", "--exclude-standard", "-z")
+    printed = ask_git(folder, environ, *words, max_output=_MAX_OUTPUT)
+    names = (name.decode(errors="replace") for name in (printed or b"").split(b"\0") if name)
     return tuple(
         sorted(
             name
